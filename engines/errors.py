@@ -1,0 +1,32 @@
+"""What can go wrong in the engines, as a tree.
+
+EngineError
+├── TextError    the text cannot be spoken: text_empty, text_too_long, text_unreadable
+├── StyleError   the wish cannot be met: unknown_speaker, unknown_emotion, bad_style
+└── VoiceError   the voice pack cannot be used: voice_not_found, voice_broken,
+                 voice_hash_mismatch, voice_unsupported
+
+Every error carries a sentence for people, which names the cure, and a `code` for machines.
+"""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """An error the caller can act on; the engines stay usable after it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class TextError(EngineError):
+    """The text cannot be spoken."""
+
+
+class StyleError(EngineError):
+    """The speaker, emotion, speed, pitch or volume asked for cannot be had."""
+
+
+class VoiceError(EngineError):
+    """The voice pack is missing, damaged or of an unknown kind."""

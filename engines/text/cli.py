@@ -1,0 +1,118 @@
+"""`sambertctl text`: what the front end makes of a text, without a daemon."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import unicodedata
+from collections.abc import Sequence
+
+from engines.errors import EngineError
+from engines.text.frontend import FrontEnd
+from engines.text.sentence import Sentence, Word
+from engines.text.symbols import symbols
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the reading of a text; 0, or 2 with the reason on stderr if it cannot be read."""
+    arguments = _parser().parse_args(argv)
+    text = arguments.text
+    if text == "-":
+        text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    try:
+        sentences = FrontEnd().read(text)
+        shown = [
+            symbols(s, emotion=f"emotion_{arguments.emotion}", speaker=arguments.speaker)
+            for s in sentences
+        ]
+    except EngineError as error:
+        print(f"sambertctl text: {error} [{error.code}]", file=sys.stderr)
+        return 2
+    if arguments.json:
+        print(json.dumps(_structure(sentences, shown), ensure_ascii=False, indent=2))
+    elif arguments.symbols:
+        print("\n".join(" ".join(line) for line in shown))
+    else:
+        print("\n\n".join(map(_readable, sentences, shown)))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sambertctl text",
+        description="Show how a text is read: normalised text, words, pinyin as spoken, breaks.",
+    )
+    parser.add_argument("text", metavar="TEXT", help="the text, or - to read it from stdin")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument("--symbols", action="store_true", help="print only the KAN-TTS symbols")
+    parser.add_argument("--speaker", default="F7", help="speaker in the symbols (default: F7)")
+    parser.add_argument(
+        "--emotion", default="neutral", help="emotion in the symbols (default: neutral)"
+    )
+    return parser
+
+
+def _structure(sentences: Sequence[Sentence], shown: Sequence[Sequence[str]]) -> dict[str, object]:
+    return {
+        "version": 1,
+        "sentences": [
+            {
+                "text": sentence.text,
+                "words": [
+                    {
+                        "text": word.text,
+                        "pinyin": [syllable.pinyin for syllable in word.syllables],
+                        "break_after": word.break_after,
+                    }
+                    for word in sentence.words
+                ],
+                "notes": list(sentence.notes),
+                "symbols": list(line),
+            }
+            for sentence, line in zip(sentences, shown, strict=True)
+        ],
+    }
+
+
+def _readable(sentence: Sentence, line: Sequence[str]) -> str:
+    rows = [("text", sentence.text)]
+    for words in _lines(sentence.words):
+        texts, pinyins = [], []
+        for word in words:
+            pinyin = _pinyin(word)
+            width = max(_width(word.text), _width(pinyin))
+            texts.append(_padded(word.text, width) + f" #{word.break_after}")
+            pinyins.append(_padded(pinyin, width) + "   ")
+        rows += [("words", " ".join(texts)), ("pinyin", " ".join(pinyins).rstrip())]
+    rows.append(("symbols", " ".join(line)))
+    rows += [("note", note) for note in sentence.notes]
+    return "\n".join(f"{name:8} {content}" for name, content in rows)
+
+
+def _lines(words: Sequence[Word], width: int = 84) -> list[list[Word]]:
+    """The words in lines that fit a terminal."""
+    lines: list[list[Word]] = [[]]
+    used = 0
+    for word in words:
+        needed = max(_width(word.text), _width(_pinyin(word))) + 4
+        if used + needed > width and lines[-1]:
+            lines.append([])
+            used = 0
+        lines[-1].append(word)
+        used += needed
+    return lines
+
+
+def _pinyin(word: Word) -> str:
+    english = word.text.isascii()
+    return (" . " if english else " ").join(syllable.pinyin for syllable in word.syllables)
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))

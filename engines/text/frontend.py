@@ -1,0 +1,122 @@
+"""The Mandarin text front end: any text in, sentences with syllables as spoken and breaks out."""
+
+from __future__ import annotations
+
+import unicodedata
+from itertools import pairwise
+from typing import Final
+
+from engines.errors import TextError
+from engines.text.english import English
+from engines.text.normalize import Normalizer, NormalSentence
+from engines.text.prosody import Group, groups
+from engines.text.readings import Readings
+from engines.text.sandhi import apply_sandhi
+from engines.text.segment import clauses
+from engines.text.sentence import Sentence, Syllable, Word
+
+LONG_SENTENCE: Final = 60  # syllables after which a sentence is cut at its last pause
+LONGEST_SENTENCE: Final = 80  # syllables no sentence goes beyond
+_SHORTEST_PART = 12  # syllables before a pause that is worth a cut
+
+
+class FrontEnd:
+    """Loads dictionaries, grammars and weights once; `read` may be called from several threads."""
+
+    def __init__(self) -> None:
+        self._normalizer = Normalizer()
+        self._readings = Readings()
+        self._english = English()
+
+    def read(self, text: str) -> list[Sentence]:
+        """Sentences of a text, each of at most LONGEST_SENTENCE syllables.
+
+        What cannot be read is left out and named in the notes of its sentence.
+        Raises TextError: text_empty where there are no words at all (blanks, signs, emoji),
+        text_unreadable where there are words, but none in Chinese or Latin letters.
+        """
+        result: list[Sentence] = []
+        pending: list[str] = []
+        for normal in self._normalizer.sentences(text):
+            words, dropped = self._words(normal)
+            dropped = pending + dropped
+            notes = (_note(dropped),) if dropped else ()
+            pending = [] if words else dropped
+            for index, (part, part_text) in enumerate(_parts(words, normal.text)):
+                result.append(_sentence(part, part_text, () if index else notes))
+        if not result:
+            raise _nothing_to_read(text)
+        if pending:
+            last = result[-1]
+            result[-1] = Sentence(last.text, last.words, (*last.notes, _note(pending)))
+        return result
+
+    def _words(self, normal: NormalSentence) -> tuple[list[Group], list[str]]:
+        parsed = clauses(normal.text)
+        unread = self._readings.read(normal.text, parsed)
+        for clause in parsed:
+            apply_sandhi(clause.tokens)
+            for token in clause.tokens:
+                if token.latin:
+                    token.syllables = [s.pinyin for s in self._english.read(token.text)]
+        return groups(parsed), [*normal.dropped, *unread]
+
+
+def _parts(words: list[Group], text: str) -> list[tuple[list[Group], str]]:
+    """A long sentence cut at pauses, or between words where there is no pause for too long."""
+    bounds = [0]
+    count = 0
+    pause: int | None = None
+    for index, word in enumerate(words):
+        if count + len(word.syllables) > LONGEST_SENTENCE or (count > LONG_SENTENCE and pause):
+            bounds.append(pause or index)
+            count = sum(len(w.syllables) for w in words[bounds[-1] : index])
+            pause = None
+        count += len(word.syllables)
+        if word.pause and count >= _SHORTEST_PART:
+            pause = index + 1
+    bounds.append(len(words))
+    result = []
+    for first, last in pairwise(bounds):
+        start = words[first].start if first else 0
+        end = words[last].start if last < len(words) else len(text)
+        if first < last:
+            result.append((words[first:last], text[start:end].strip()))
+    return result
+
+
+def _sentence(words: list[Group], text: str, notes: tuple[str, ...]) -> Sentence:
+    last = len(words) - 1
+    return Sentence(
+        text,
+        tuple(
+            Word(
+                word.text,
+                tuple(Syllable(pinyin) for pinyin in word.syllables),
+                4 if index == last else 3 if word.pause else 1,
+            )
+            for index, word in enumerate(words)
+        ),
+        notes,
+    )
+
+
+def _note(dropped: list[str]) -> str:
+    unique = list(dict.fromkeys(dropped))
+    shown = " ".join(f"{c} (U+{ord(c):04X})" for c in unique[:12])
+    more = f" and {len(unique) - 12} more" if len(unique) > 12 else ""
+    return f"left out, cannot be read: {shown}{more}"
+
+
+def _nothing_to_read(text: str) -> TextError:
+    if any(unicodedata.category(character)[0] in "LN" for character in text):
+        return TextError(
+            "text_unreadable",
+            "nothing in this text can be read: write it in Chinese characters, Latin letters "
+            "or digits",
+        )
+    return TextError(
+        "text_empty",
+        "there is nothing to say: the text holds no words; send at least one character, "
+        "letter or digit",
+    )

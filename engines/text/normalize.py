@@ -1,0 +1,89 @@
+"""Text as written to sentences as said: every number, sign and link in characters or letters."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import opencc
+
+from engines.text.characters import HAN, plain, table
+from engines.text.grammar import NumberGrammar
+from engines.text.rewrite import rewrite
+
+_CLOSERS = "”’」』）)】》〉\"'"
+_END: Final = re.compile(rf"(?:[。！？!?…]*[。！？!?]|\.(?=\s|$))[。！？!?…]*[{_CLOSERS}]*|\n+")
+_SPOKEN_SIGNS: Final = table(
+    "+加 =等于 ×乘 ÷除以 ±正负 ≈约等于 ≠不等于 ≥大于等于 ≤小于等于 >大于 <小于"
+)
+_NAMED_SIGNS: Final = table(
+    "%百分号 ‰千分号 &和 @艾特 °度 ℃摄氏度 ℉华氏度 $美元 ¥元 €欧元 £英镑 √根号 ∞无穷大"
+)
+_BETWEEN: Final = re.compile(
+    r"(?<=[\w)）])\s*([+=×÷±≈≠≥≤><])\s*(?=[\w(（])|(?<![\w-])([+±])(?=[零一二三四五六七八九])"
+)
+# Signs that are seen and not heard: quotes, brackets, hyphens, underscores, Markdown.
+_SILENT: Final = frozenset("“”‘’'\"「」『』《》〈〉[]{}【】_*|\\^-·~` ")
+PAUSES: Final = frozenset("，、；：。！？,;:.!?…—（）()/\n")
+
+
+@dataclass(frozen=True, slots=True)
+class NormalSentence:
+    """One sentence as said, and the characters that had to be left out of it."""
+
+    text: str
+    dropped: tuple[str, ...]
+
+
+class Normalizer:
+    """NFKC, own rules, traditional to simplified, sentences, number grammars: in this order."""
+
+    def __init__(self) -> None:
+        self._simplified = opencc.OpenCC("t2s")
+        self._grammar = NumberGrammar()
+
+    def sentences(self, text: str) -> list[NormalSentence]:
+        """The sentences of a text, empty ones left out unless something was dropped in them."""
+        simplified: str = self._simplified.convert(rewrite(plain(text)))
+        result = []
+        for sentence in _split(simplified):
+            spoken = _say_signs(self._grammar.read(_tidy(sentence)))
+            kept, dropped = _readable(spoken)
+            if kept or dropped:
+                result.append(NormalSentence(kept, dropped))
+        return result
+
+
+def _split(text: str) -> list[str]:
+    result, start = [], 0
+    for match in _END.finditer(text):
+        result.append(text[start : match.end()])
+        start = match.end()
+    return [*result, text[start:]]
+
+
+def _tidy(sentence: str) -> str:
+    """Blanks: one between Latin words, none beside punctuation, a pause between Chinese phrases."""
+    text = re.sub(r"\s+", " ", sentence).strip().lstrip("，、；：,;: ")
+    text = re.sub(r"(?<=[，。！？；：、…—]) | (?=[，。！？；：、…—])", "", text)
+    if re.search(r"[㐀-鿿]{2} [㐀-鿿]{2}", text):
+        text = re.sub(r"(?<=[㐀-鿿]) (?=[㐀-鿿])", "，", text)
+    return re.sub(r"(?<=[㐀-鿿]) (?=[㐀-鿿])", "", text)
+
+
+def _say_signs(text: str) -> str:
+    text = _BETWEEN.sub(lambda match: _SPOKEN_SIGNS[match[1] or match[2]], text)
+    return "".join(_NAMED_SIGNS.get(character, character) for character in text)
+
+
+def _readable(text: str) -> tuple[str, tuple[str, ...]]:
+    kept: list[str] = []
+    dropped: dict[str, None] = {}
+    for character in text:
+        letter = character.isascii() and character.isalpha()
+        if letter or HAN.match(character) or character in PAUSES or character in _SILENT:
+            kept.append(character)
+        else:
+            dropped[character] = None
+    return "".join(kept).strip(), tuple(dropped)

@@ -1,0 +1,172 @@
+"""Readings of Chinese characters: by phrase, else by a neural choice, else the usual one."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from pypinyin.constants import PHRASES_DICT, PINYIN_DICT
+from pypinyin.contrib.tone_convert import to_tone3
+
+from engines.text.characters import HAN
+from engines.text.contexts import Contexts
+from engines.text.g2pm import G2pM
+from engines.text.numbers import is_number
+from engines.text.segment import Clause, Token, parts
+from engines.text.symbols import has_syllable
+
+DATA: Final = Path(__file__).parent / "data" / "words"
+
+# Characters whose everyday reading is the safe one where no phrase says otherwise, and those
+# pypinyin spells in a way KAN-TTS has no phones for.
+_USUAL: Final = dict(
+    line.split() for line in (DATA / "usual.txt").read_text(encoding="utf-8").splitlines()
+)
+_OWN: Final = {
+    word: readings
+    for word, *readings in map(
+        str.split, (DATA / "phrases.txt").read_text(encoding="utf-8").splitlines()
+    )
+}
+_LONGEST_PHRASE = 16
+_ERHUA_BASES: Final = frozenset(
+    "同棍孩伙盘碗杯瓶根圈样法点花哪这那玩事会块边头活份条味脸眼劲词歌曲门空闲信今明昨底面片"
+)
+
+
+class Readings:
+    """Fills in the syllables of tokens, in citation form with lexical neutral tones and erhua."""
+
+    def __init__(self) -> None:
+        self._g2pm = G2pM()
+        self._contexts = Contexts()
+        self._neutral = frozenset((DATA / "neutral.txt").read_text(encoding="utf-8").split())
+        self._not_erhua = frozenset((DATA / "not_erhua.txt").read_text(encoding="utf-8").split())
+
+    def read(self, sentence: str, clauses: list[Clause]) -> tuple[str, ...]:
+        """Give every Chinese token its syllables; returns the characters nothing can read."""
+        tokens = [t for clause in clauses for t in clause.tokens if not t.latin]
+        open_places: list[tuple[Token, int]] = []
+        for token in tokens:
+            token.syllables = _phrase_readings(token.text)
+            for index, character in enumerate(token.text):
+                if not token.syllables[index]:
+                    reading = self._contexts.read(sentence, token.start + index)
+                    token.syllables[index] = reading or _USUAL.get(character, "")
+                if not token.syllables[index] and self._g2pm.is_polyphone(character):
+                    open_places.append((token, index))
+        positions = [token.start + index for token, index in open_places]
+        chosen = self._g2pm.read(sentence, positions)
+        for (token, index), reading in zip(open_places, chosen, strict=True):
+            token.syllables[index] = reading
+        for clause in clauses:
+            _particles(clause.tokens)
+        unread: dict[str, None] = {}
+        for token in tokens:
+            self._finish(token, unread)
+        for clause in clauses:
+            clause.tokens[:] = [t for t in clause.tokens if t.latin or t.syllables]
+            _join_erhua(clause.tokens)
+        return tuple(unread)
+
+    def _finish(self, token: Token, unread: dict[str, None]) -> None:
+        """Defaults for what is still open, neutral tones, erhua inside the word."""
+        kept: list[tuple[str, str]] = []
+        for character, reading in zip(token.text, token.syllables, strict=True):
+            syllable = reading or _default(character)
+            if syllable and has_syllable(syllable[:-1]):
+                kept.append((character, syllable))
+            else:
+                unread[character] = None
+        token.text = text = "".join(character for character, _ in kept)
+        token.syllables = [syllable for _, syllable in kept]
+        end = 0
+        for part in [text] if len(text) <= 2 or text in self._neutral else parts(text):
+            end += len(part)
+            if part in self._neutral:
+                token.syllables[end - 1] = token.syllables[end - 1][:-1] + "5"
+        if text.endswith("儿") and len(text) > 1 and text not in self._not_erhua:
+            _merge_er(token.syllables)
+
+
+def _phrase_readings(text: str) -> list[str]:
+    """A reading per character where a phrase gives one, else ""; the longest phrase first."""
+    result = [""] * len(text)
+    start = 0
+    while start < len(text):
+        longest = min(len(text) - start, _LONGEST_PHRASE)
+        length = next((n for n in range(longest, 1, -1) if _is_phrase(text[start:][:n])), 1)
+        if length > 1:
+            result[start : start + length] = _phrase(text[start : start + length])
+        start += length
+    return result
+
+
+def _is_phrase(text: str) -> bool:
+    own = _OWN.get(text)
+    if own is not None:
+        return bool(own)
+    return text in PHRASES_DICT and not is_number(text)
+
+
+@cache
+def _phrase(phrase: str) -> list[str]:
+    """Readings of a phrase; those of pypinyin with 一 and 不 in citation tone unless neutral."""
+    if phrase in _OWN:
+        return _OWN[phrase]
+    result = []
+    for character, (reading, *_) in zip(phrase, PHRASES_DICT[phrase], strict=True):
+        syllable = _tone3(reading)
+        if character in "一不" and syllable[-1] != "5":
+            syllable = _USUAL[character]
+        if character in "嗯":
+            syllable = _USUAL[character]
+        result.append(syllable)
+    return result
+
+
+@cache
+def _default(character: str) -> str:
+    """The first reading pypinyin has, or "" for a character it does not know."""
+    if character in _USUAL:
+        return _USUAL[character]
+    readings = PINYIN_DICT.get(ord(character), "") if HAN.match(character) else ""
+    return _tone3(readings.split(",")[0]) if readings else ""
+
+
+def _tone3(reading: str) -> str:
+    syllable: str = to_tone3(reading, v_to_u=False, neutral_tone_with_five=True)
+    return syllable.replace("ü", "v")
+
+
+def _particles(tokens: list[Token]) -> None:
+    """得 地 过, by what stands beside them."""
+    for index, token in enumerate(tokens):
+        before = tokens[index - 1].tag if index else ""
+        if token.text == "得":
+            token.syllables = ["de5" if before[:1] in ("v", "a", "i", "l") else "dei3"]
+        elif token.text == "地" and token.tag.startswith("u"):
+            token.syllables = ["de5"]
+        elif token.text == "过" and token.tag == "ug" and before.startswith("v"):
+            token.syllables = ["guo5"]
+        elif len(token.text) == 3 and token.text[1] == "得" and token.tag[0] in "vil":
+            token.syllables[1] = "de5"
+
+
+def _merge_er(syllables: list[str]) -> None:
+    """花 儿 -> huar1, if the language has that rhotic final."""
+    base = syllables[-2]
+    if base[-2] != "r" and has_syllable(base[:-1] + "r"):
+        syllables[-2:] = [f"{base[:-1]}r{base[-1]}"]
+
+
+def _join_erhua(tokens: list[Token]) -> None:
+    """A 儿 cut off as a word of its own goes back to the noun before it."""
+    for index in range(len(tokens) - 1, 0, -1):
+        token, before = tokens[index], tokens[index - 1]
+        if token.text == "儿" and not before.latin and before.text[-1] in _ERHUA_BASES:
+            before.syllables.append("er2")
+            _merge_er(before.syllables)
+            before.text += token.text
+            del tokens[index]

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from engines.errors import TextError
+from engines.text.frontend import LONGEST_SENTENCE, FrontEnd
+from engines.text.sentence import Sentence
+from engines.text.symbols import SymbolTable, symbols
+
+TABLE = SymbolTable.default()
+
+
+def _rows(path: Path) -> list[list[str]]:
+    return [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _spoken(sentences: list[Sentence]) -> list[str]:
+    return [
+        syllable.pinyin.replace(" ", "_")
+        for sentence in sentences
+        for word in sentence.words
+        for syllable in word.syllables
+    ]
+
+
+def _length(sentence: Sentence) -> int:
+    return sum(len(word.syllables) for word in sentence.words)
+
+
+def test_symbols_equal_those_of_ttsfrd(front_end: FrontEnd, data: Path) -> None:
+    for text, expected in _rows(data / "ttsfrd_symbols.tsv"):
+        (sentence,) = front_end.read(text)
+        assert symbols(sentence) == expected.split()
+
+
+def test_breaks_equal_those_of_ttsfrd(front_end: FrontEnd, data: Path) -> None:
+    rows = _rows(data / "ttsfrd_breaks.tsv")
+    assert len(rows) == 2
+    for text, expected in rows:
+        (sentence,) = front_end.read(text)
+        assert "".join(f"{w.text}#{w.break_after}" for w in sentence.words) == expected
+
+
+def test_everyday_sentences_are_read_right(front_end: FrontEnd, data: Path) -> None:
+    wrong = {}
+    for text, expected in _rows(data / "sentences.tsv"):
+        spoken = _spoken(front_end.read(text))
+        if spoken != expected.split():
+            wrong[text] = " ".join(spoken)
+    assert not wrong
+
+
+def test_sentences_end_at_full_stops_and_pauses_are_3(front_end: FrontEnd) -> None:
+    first, second = front_end.read("你好，世界！今天；明天")
+    assert first.text == "你好，世界！"
+    assert [word.break_after for word in first.words] == [3, 4]
+    assert [word.break_after for word in second.words] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   \n\t", "😀🎉👍🏽", "。，！？……", "——（）《》", "\u200b\ufeff"]
+)
+def test_text_without_words_is_empty(front_end: FrontEnd, text: str) -> None:
+    with pytest.raises(TextError, match="send") as caught:
+        front_end.read(text)
+    assert caught.value.code == "text_empty"
+
+
+@pytest.mark.parametrize("text", ["Привет, мир", "안녕하세요", "こんにちは", "สวัสดี", "مرحبا"])
+def test_text_of_other_scripts_is_unreadable(front_end: FrontEnd, text: str) -> None:
+    with pytest.raises(TextError, match="write it in Chinese") as caught:
+        front_end.read(text)
+    assert caught.value.code == "text_unreadable"
+
+
+def test_what_is_left_out_is_noted(front_end: FrontEnd) -> None:
+    first, second = front_end.read("你好😀世界。Привет，再见！")
+    assert first.text == "你好世界。"
+    assert "😀 (U+1F600)" in first.notes[0]
+    assert "П (U+041F)" in second.notes[0]
+    assert [word.text for word in second.words] == ["再见"]
+
+
+def test_what_is_left_out_of_a_wordless_sentence_is_noted_beside_it(front_end: FrontEnd) -> None:
+    (before,) = front_end.read("🎉！你好")
+    (after,) = front_end.read("你好！🎉")
+    assert "🎉" in before.notes[0]
+    assert "🎉" in after.notes[0]
+
+
+def test_clean_text_has_no_notes(front_end: FrontEnd) -> None:
+    assert all(not sentence.notes for sentence in front_end.read("你好，“世界”！（Wi-Fi）"))
+
+
+def test_long_sentence_is_cut_at_a_pause(front_end: FrontEnd) -> None:
+    clause = "今天天气真好阳光洒在窗台上我泡了一杯咖啡"
+    sentences = front_end.read("，".join([clause] * 6) + "。")
+    assert len(sentences) > 1
+    assert all(_length(sentence) <= LONGEST_SENTENCE for sentence in sentences)
+    assert all(sentence.text.rstrip("，。").endswith("咖啡") for sentence in sentences)
+    assert "".join(s.text for s in sentences) == "，".join([clause] * 6) + "。"
+
+
+@pytest.mark.parametrize(
+    "text", ["今天天气真好" * 60, "1" * 400, "w" * 400, "GPU" * 100, "一" * 300, "儿" * 300]
+)
+def test_no_sentence_is_too_long_for_the_model(front_end: FrontEnd, text: str) -> None:
+    sentences = front_end.read(text)
+    assert max(map(_length, sentences)) <= LONGEST_SENTENCE
+    assert all(sentence.text for sentence in sentences)
+
+
+def test_5000_characters_take_no_longer_than_a_breath(front_end: FrontEnd) -> None:
+    text = ("今天是11月22日，天气真好，阳光洒在窗台上，我泡了一杯coffee。" * 150)[:5000]
+    start = time.process_time()
+    sentences = front_end.read(text)
+    assert len(sentences) > 100
+    assert time.process_time() - start < 3.0
+
+
+# Whatever the text, the only refusal is a TextError, and all that is read can be encoded.
+_PIECES = st.sampled_from(
+    [
+        *(
+            "你好",
+            "一",
+            "不",
+            "儿",
+            "点",
+            "行",
+            "得",
+            "了",
+            "银行",
+            "WiFi",
+            "a",
+            "'",
+            "G1234",
+            "C++",
+        ),
+        *("2026-11-22", "14:30", "99.8%", "¥", "-5℃", "1/3", "+86 138-1234-5678", "http://a.cn/b"),
+        *(
+            "，",
+            "。",
+            "！",
+            "…",
+            " ",
+            "\n",
+            "“",
+            "（",
+            "😀",
+            "ж",
+            "𠮷",
+            "①",
+            "②",
+            "ü",
+            "#",
+            "\\",
+            '"',
+        ),
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None, database=None)
+@example("好\ud800")
+@given(st.one_of(st.text(max_size=60), st.lists(_PIECES, max_size=24).map("".join)))
+def test_any_text_is_read_or_refused(front_end: FrontEnd, text: str) -> None:
+    try:
+        sentences = front_end.read(text)
+    except TextError:
+        return
+    assert sentences
+    for sentence in sentences:
+        line = symbols(sentence)
+        assert TABLE.encode(line).shape == (len(line), 6)
+        assert 0 < _length(sentence) <= LONGEST_SENTENCE
+        assert [w.break_after for w in sentence.words][-1] == 4
+        assert all(w.text and w.syllables and w.break_after in (1, 3) for w in sentence.words[:-1])
+
+
+def test_every_character_of_gb2312_has_a_syllable(front_end: FrontEnd) -> None:
+    codes = (bytes((high, low)) for high in range(0xB0, 0xF8) for low in range(0xA1, 0xFF))
+    text = "，".join(code.decode("gb2312", "ignore") for code in codes)
+    sentences = front_end.read(text)
+    assert not [sentence.notes for sentence in sentences if sentence.notes]
+    assert sum(map(_length, sentences)) == 6763

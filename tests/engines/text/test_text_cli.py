@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from engines.text.cli import main
+
+
+def test_readable_form(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["你好，WiFi 5G😀"]) == 0
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[0] == "text     你好，WiFi 五G"
+    assert lines[1].split() == ["words", "你好", "#3", "WiFi", "#1", "五", "#1", "G", "#4"]
+    assert lines[2].split()[1:3] == ["ni2", "hao3"]
+    assert "W AY1 . F AY0" in lines[2]
+    assert lines[3].startswith("symbols  {n_c$tone2$s_begin$word_begin$emotion_neutral$F7}")
+    assert "U+1F600" in lines[4]
+
+
+def test_json_form(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["你好。世界", "--json", "--speaker", "M7", "--emotion", "happy"]) == 0
+    reply = json.loads(capsys.readouterr().out)
+    assert reply["version"] == 1
+    first, second = reply["sentences"]
+    assert first["text"] == "你好。"
+    assert first["words"] == [{"text": "你好", "pinyin": ["ni2", "hao3"], "break_after": 4}]
+    assert first["notes"] == []
+    assert second["symbols"][0] == "{sh_c$tone4$s_begin$word_begin$emotion_happy$M7}"
+
+
+def test_symbols_only_from_stdin(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("你\n好\n".encode() + b"\xff")))
+    assert main(["-", "--symbols"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("{") and line.endswith("$F7}") for line in lines)
+
+
+def test_error_names_code_and_cure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["😀 "]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "[text_empty]" in captured.err
+    assert "send at least one character" in captured.err
