@@ -1,0 +1,189 @@
+"""How fast, how soon, how much memory: the engines against PyTorch eager, on this machine.
+
+    python -m benchmarks.speed [--json FILE] [--runs N] [--voices small full]
+
+Each figure comes from processes of its own, engines and eager in turn, so that the ratios hold
+where the machine's speed drifts. "small" is the built-in voice, "full" a voice of random weights
+with the sizes of KAN-TTS's public 16 kHz models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.sentences import SENTENCES, TEXT
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILT_IN = ROOT / "voices" / "yue"
+CHECKPOINTS = ROOT / "training" / "checkpoints" / "yue"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One process's figures: medians over its passes; rss in MB, model in bytes."""
+
+    total_s: float
+    rtf: float
+    first_ms: float
+    audio_s: float
+    rss_mb: float
+    model_bytes: int
+
+
+def peak_rss_mb() -> float:
+    """Peak resident set of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
+def run_engines(voice: Path, passes: int) -> Figures:
+    """Time the ONNX Runtime engines; first audio is the median over the single sentences."""
+    from engines.voice import Voice
+
+    totals, firsts, audio = [], [], 0.0
+    with Voice.load(voice) as loaded:
+        loaded.warm_up()
+        for _ in range(passes):
+            start = time.perf_counter()
+            samples = sum(len(c.pcm) for c in loaded.stream(loaded.plan(TEXT)))
+            totals.append(time.perf_counter() - start)
+            audio = samples / loaded.info.sample_rate
+        for sentence in SENTENCES * passes:
+            start = time.perf_counter()
+            stream = loaded.stream(loaded.plan(sentence))
+            next(stream)
+            firsts.append(time.perf_counter() - start)
+            stream.close()
+    total = statistics.median(totals)
+    size = sum(f.stat().st_size for f in voice.glob("*.onnx"))
+    return Figures(
+        total, total / audio, 1000 * statistics.median(firsts), audio, peak_rss_mb(), size
+    )
+
+
+def run_eager(kind: str, passes: int) -> Figures:
+    """Time PyTorch eager; first audio is the first sentence's, which leaves when it is whole."""
+    from benchmarks import random_voice
+    from benchmarks.eager import EagerVoice
+    from benchmarks.trained import load_trained
+
+    models, f0 = (
+        (random_voice.full_size(), (250.0, 50.0)) if kind == "full" else load_trained(CHECKPOINTS)
+    )
+    voice = EagerVoice(models, *f0)
+    voice.speak("你好。")
+    timings = [voice.time(SENTENCES) for _ in range(passes)]
+    total = statistics.median(t.total_s for t in timings)
+    audio = timings[-1].audio_s
+    first = 1000 * statistics.median(t.first_s for t in timings)
+    parameters = [*models.sambert.parameters(), *models.generator.parameters()]
+    size = sum(p.numel() * p.element_size() for p in parameters)
+    return Figures(total, total / audio, first, audio, peak_rss_mb(), size)
+
+
+def child(side: str, kind: str, voice: Path, passes: int) -> Figures:
+    """Run one side in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.speed", "--child", side, "--kind", kind]
+    command += ["--voice", str(voice), "--passes", str(passes)]
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return Figures(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def medians(runs: list[Figures]) -> dict[str, float]:
+    """Median of every figure."""
+    return {k: statistics.median(asdict(r)[k] for r in runs) for k in asdict(runs[0])}
+
+
+def compare(kind: str, voice: Path, runs: int, passes: int) -> dict[str, dict[str, float]]:
+    """Both sides in turn; ratios are eager / engines, pair by pair."""
+    pairs = []
+    for i in range(runs):
+        print(f"{kind}: run {i + 1} of {runs} ...", file=sys.stderr, flush=True)
+        pairs.append((child("engines", kind, voice, passes), child("eager", kind, voice, passes)))
+    engines, eager = [list(side) for side in zip(*pairs, strict=True)]
+    ratios = {
+        k: statistics.median(asdict(b)[k] / asdict(a)[k] for a, b in pairs)
+        for k in ("rtf", "first_ms", "rss_mb", "model_bytes")
+    }
+    return {"engines": medians(engines), "eager": medians(eager), "ratio": ratios}
+
+
+def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
+    """The results for people, as Markdown."""
+    lines = [
+        "| voice | side | RTF | first audio ms (p50) | peak RSS MB | model MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for kind, sides in results.items():
+        for side in ("eager", "engines"):
+            f = sides[side]
+            lines.append(
+                f"| {kind} | {side} | {f['rtf']:.3f} | {f['first_ms']:.0f} "
+                f"| {f['rss_mb']:.0f} | {f['model_bytes'] / 1e6:.1f} |"
+            )
+        r = sides["ratio"]
+        lines.append(
+            f"| {kind} | **eager / engines** | **{r['rtf']:.1f}x** | **{r['first_ms']:.1f}x** "
+            f"| **{r['rss_mb']:.1f}x** | **{r['model_bytes']:.1f}x** |"
+        )
+    return "\n".join(lines)
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser.add_argument("--voices", nargs="+", choices=("small", "full"), default=["small", "full"])
+    parser.add_argument("--runs", type=int, default=3, help="pairs of processes (default 3)")
+    parser.add_argument("--passes", type=int, default=2, help="passes in each process (default 2)")
+    parser.add_argument("--json", type=Path, help="write all figures here as well")
+    parser.add_argument("--child", choices=("engines", "eager"), help=argparse.SUPPRESS)
+    parser.add_argument("--kind", help=argparse.SUPPRESS)
+    parser.add_argument("--voice", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark, or one child of it."""
+    args = parse(argv)
+    if args.child:
+        engines = args.child == "engines"
+        figures = (
+            run_engines(args.voice, args.passes) if engines else run_eager(args.kind, args.passes)
+        )
+        print(json.dumps(asdict(figures)))
+        return 0
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in args.voices:
+            voice = BUILT_IN
+            if kind == "full":
+                voice = Path(folder) / "full"
+                make = (
+                    "from benchmarks.random_voice import *; from pathlib import Path; import sys; "
+                )
+                make += "write(full_size(), Path(sys.argv[1]), 'full')"
+                subprocess.run([sys.executable, "-c", make, str(voice)], cwd=ROOT, check=True)
+            results[kind] = compare(kind, voice, args.runs, args.passes)
+    audio = results[args.voices[0]]["engines"]["audio_s"]
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, {audio:.0f} s of speech in ten sentences\n"
+    )
+    print(table(results))
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(results, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""Session on ONNX Runtime's CPU provider: runs anywhere, the reference for other backends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import onnxruntime as ort
+
+from engines.errors import VoiceError
+from engines.session import Array
+
+
+class OrtSession:
+    """One ONNX graph on the CPU, with a bounded number of threads."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Idle threads must sleep: a resident daemon shares the robot's processor.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors have no public base class
+            raise VoiceError(
+                "voice_broken", f"{path} is not a graph ONNX Runtime can run: {error}"
+            ) from error
+        self._outputs = [value.name for value in self._session.get_outputs()]
+        sizes = [v.shape[1] for v in self._session.get_inputs() if v.name == "state"]
+        self._state_size = int(sizes[0]) if sizes else 0
+
+    @property
+    def state_size(self) -> int:
+        """Floats of streaming state per stream; 0 for a graph without state."""
+        return self._state_size
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Outputs by name for inputs by name."""
+        values = self._session.run(self._outputs, dict(feeds))
+        return dict(zip(self._outputs, values, strict=True))

@@ -1,0 +1,158 @@
+"""Voice packs: a folder with `voice.toml`, the graphs it names, and their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engines.errors import VoiceError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FORMAT = 1
+GRAPHS = ("encoder", "duration_step", "memory", "decoder_step", "postnet", "vocoder")
+
+
+class Symbols(msgspec.Struct, frozen=True):
+    """The vocabulary in id order, and what to say for symbols the voice was not trained on."""
+
+    phones: tuple[str, ...]
+    tones: tuple[str, ...]
+    emotions: tuple[str, ...]
+    speakers: tuple[str, ...]
+    mask: bool = True
+    fallback: dict[str, str] = {}
+
+
+class Acoustic(msgspec.Struct, frozen=True):
+    """What the host must know of SAMBERT.
+
+    band: steps the decoder looks back and ahead; 0 means by the sentence's longest symbol.
+    postnet_lag: frames by which the postnet trails. energy_db: dB per unit of predicted energy.
+    """
+
+    mels: int
+    frames_per_step: int
+    layers: int
+    width: int
+    memory: int
+    text: int
+    speaker_units: int
+    emotion_units: int
+    postnet_lag: int
+    max_symbols: int
+    band: int = 0
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Neural source filter: how f0 and voicing become the vocoder's excitation.
+
+    weights and bias merge the partials (f0 first) into one channel before tanh. f0 comes from the
+    acoustic model as (Hz - f0_mean) / f0_std. coupled: overtones keep a fixed phase to f0.
+    """
+
+    weights: tuple[float, ...]
+    bias: float
+    f0_mean: float
+    f0_std: float
+    alpha: float = 0.1
+    sigma: float = 0.003
+    voicing_threshold: float = 0.6
+    coupled: bool = False
+
+
+class Preset(msgspec.Struct, frozen=True):
+    """An emotion as prosody: speed and pitch range as factors, pitch in semitones, energy in units
+    of the model, volume as a factor."""
+
+    speed: float = 1.0
+    pitch: float = 0.0
+    range: float = 1.0
+    energy: float = 0.0
+    volume: float = 1.0
+
+
+class GraphFile(msgspec.Struct, frozen=True):
+    """One graph of the pack."""
+
+    file: str
+    sha256: str
+
+
+class VoiceFile(msgspec.Struct, frozen=True):
+    """The contents of voice.toml."""
+
+    format: int
+    name: str
+    language: str
+    licence: str
+    sample_rate: int
+    hop_length: int
+    symbols: Symbols
+    acoustic: Acoustic
+    graphs: dict[str, GraphFile]
+    source: Source | None = None
+    presets: dict[str, Preset] = {}
+    statistics: dict[str, Any] = {}
+    pause_s: float = 0.28
+
+
+class VoicePack:
+    """A checked voice pack on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read and check the pack.
+
+        Raises:
+            VoiceError: voice_not_found, voice_broken (voice.toml or a graph is missing or
+                malformed), voice_unsupported (a newer format), voice_hash_mismatch.
+        """
+        self.folder = folder
+        self.file = self._read(folder / "voice.toml")
+        self.graphs = {name: self._graph(name) for name in GRAPHS}
+
+    @staticmethod
+    def _read(path: Path) -> VoiceFile:
+        if not path.is_file():
+            raise VoiceError(
+                "voice_not_found", f"{path.parent} is no voice pack: it has no voice.toml"
+            )
+        try:
+            table = tomllib.loads(path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise VoiceError("voice_broken", f"{path} is not valid TOML: {error}") from error
+        if table.get("format") != FORMAT:
+            raise VoiceError(
+                "voice_unsupported",
+                f"{path} has format {table.get('format')!r}, this sambertd reads {FORMAT}; "
+                "update sambertd or export the voice again",
+            )
+        try:
+            return msgspec.convert(table, VoiceFile)
+        except msgspec.ValidationError as error:
+            raise VoiceError("voice_broken", f"{path}: {error}; export the voice again") from error
+
+    def _graph(self, name: str) -> Path:
+        entry = self.file.graphs.get(name)
+        if entry is None:
+            raise VoiceError(
+                "voice_broken", f"{self.folder} names no graph {name!r}; export it again"
+            )
+        path = self.folder / entry.file
+        if path.parent != self.folder or not path.is_file():
+            raise VoiceError("voice_broken", f"{path} is missing; copy the whole pack again")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest != entry.sha256:
+            raise VoiceError(
+                "voice_hash_mismatch",
+                f"{path} is not the file voice.toml was written for (sha256 {digest[:12]}..., "
+                f"expected {entry.sha256[:12]}...); copy the pack again",
+            )
+        return path

@@ -1,0 +1,139 @@
+"""A voice, loaded and ready: text and style in, audio out as it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+
+from engines.acoustic import AcousticModel, AcousticSessions
+from engines.ort_session import OrtSession
+from engines.pack import VoicePack
+from engines.pipeline import AudioChunk, Cancelled, Pipeline, Plan
+from engines.style import Style, controls, emotions
+from engines.text.frontend import FrontEnd
+from engines.text.symbols import SymbolTable, symbols
+
+__all__ = ["AudioChunk", "Plan", "RuntimeOptions", "Style", "Voice", "VoiceInfo"]
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeOptions:
+    """Bounds on what a voice may use: threads for the vocoder, and for everything before it."""
+
+    vocoder_threads: int = 1
+    acoustic_threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceInfo:
+    """What a caller may know of a voice. sample_rate in Hz."""
+
+    name: str
+    language: str
+    licence: str
+    sample_rate: int
+    speakers: tuple[str, ...]
+    emotions: tuple[str, ...]
+
+
+@cache
+def front_end() -> FrontEnd:
+    """The text front end, which all voices share; loading it takes about a second."""
+    return FrontEnd()
+
+
+class Voice:
+    """A loaded voice pack. One stream at a time; `plan` may be called by any thread."""
+
+    def __init__(self, pack: VoicePack, options: RuntimeOptions) -> None:
+        file = pack.file
+        self._file = file
+        self._table = SymbolTable(
+            file.symbols.phones,
+            file.symbols.tones,
+            file.symbols.speakers,
+            file.symbols.emotions,
+            file.symbols.mask,
+        )
+        sessions = {
+            name: OrtSession(
+                path, options.vocoder_threads if name == "vocoder" else options.acoustic_threads
+            )
+            for name, path in pack.graphs.items()
+        }
+        vocoder = sessions.pop("vocoder")
+        acoustic = AcousticModel(file.acoustic, AcousticSessions(**sessions), file.source)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"decoder-{file.name}")
+        self._pipeline = Pipeline(acoustic, vocoder, file, self._executor)
+        self.info = VoiceInfo(
+            file.name,
+            file.language,
+            file.licence,
+            file.sample_rate,
+            file.symbols.speakers,
+            emotions(file),
+        )
+
+    @classmethod
+    def load(cls, folder: Path, options: RuntimeOptions | None = None) -> Voice:
+        """Load a voice pack.
+
+        Raises:
+            VoiceError: see VoicePack; also voice_broken for a graph the runtime refuses.
+        """
+        return cls(VoicePack(folder), options or RuntimeOptions())
+
+    def plan(self, text: str, style: Style | None = None) -> Plan:
+        """Read the text and settle the style; cheap, and all that can be wrong is said here.
+
+        Raises:
+            TextError: nothing in the text can be spoken.
+            StyleError: the voice lacks the speaker or emotion, or a number is out of range.
+        """
+        told = controls(style or Style(), self._file)
+        sentences = []
+        for sentence in front_end().read(text):
+            spoken = symbols(sentence, emotion=told.emotion, speaker=told.speaker)
+            sentences.append(self._table.encode([self._known(s) for s in spoken]))
+        return Plan(tuple(sentences), told)
+
+    def _known(self, symbol: str) -> str:
+        """The symbol with phone and tone replaced where the voice was not trained on them."""
+        fallback = self._file.symbols.fallback
+        if not fallback:
+            return symbol
+        phone, tone, rest = symbol.removeprefix("{").split("$", 2)
+        return "{" + "$".join((fallback.get(phone, phone), fallback.get(tone, tone), rest))
+
+    def stream(
+        self, plan: Plan, cancelled: Cancelled = lambda: False
+    ) -> Generator[AudioChunk, None, None]:
+        """Audio chunks of the plan as they are made; ends early once `cancelled` returns True.
+
+        Closing the stream stops the work behind it.
+        """
+        return self._pipeline.stream(plan, cancelled)
+
+    def warm_up(self) -> None:
+        """Speak a short sentence to nobody, so the first caller does not wait for one-time work."""
+        for _ in self.stream(self.plan("你好。")):
+            pass
+
+    def close(self) -> None:
+        """Stop the decoder thread; the voice is of no use afterwards."""
+        self._executor.shutdown()
+
+    def __enter__(self) -> Voice:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,88 @@
+"""Stage 5: the trained models as KAN-TTS model folders and as a voice pack."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from engines.text.symbols import SymbolTable
+from training import handover
+from training.corpus import Corpus
+from training.emotions import EMOTIONS
+from training.errors import TrainingError
+from training.fallback import fallback
+from training.features import SAMPLE_RATE
+from training.presets import Preset
+from training.script import SPEAKER
+from trt_build.export.hifigan import Generator
+from trt_build.export.sambert import Sambert, Vocabulary
+
+log = logging.getLogger(__name__)
+LANGUAGE = "zh-CN"
+CALIBRATION = Path(__file__).with_name("calibration.txt")
+
+
+def symbol_table() -> SymbolTable:
+    """The vocabulary of a voice trained here."""
+    return SymbolTable.default(speakers=(SPEAKER,))
+
+
+def load_models(run: Path, preset: Preset) -> tuple[Sambert, int, Generator, int]:
+    """SAMBERT and the generator as they were last saved, in eval mode, each with its step.
+
+    Raises:
+        TrainingError: stage_missing.
+    """
+    states = {}
+    for stage in ("acoustic", "vocoder"):
+        path = run / stage / "checkpoint.pth"
+        if not path.is_file():
+            raise TrainingError("stage_missing", f"there is no {path}; run --stage {stage} first")
+        states[stage] = torch.load(path, map_location="cpu", weights_only=True)
+    sambert = Sambert(preset.acoustic.params, Vocabulary(*symbol_table().sizes))
+    sambert.load_state_dict(states["acoustic"]["sambert"])
+    generator = Generator(preset.vocoder.generator)
+    generator.load_state_dict(states["vocoder"]["generator"])
+    steps = (states["acoustic"]["step"], states["vocoder"]["step"])
+    return sambert.eval(), steps[0], generator.eval(), steps[1]
+
+
+def export(corpus: Corpus, preset: Preset, run: Path, name: str, licence: str) -> None:
+    """Write run/kantts/am, run/kantts/voc, and the voice pack run/<name>.
+
+    Raises:
+        TrainingError: stage_missing.
+    """
+    from trt_build.export.pack import SourceStats, VoiceCard, export_voice
+
+    sambert, acoustic_step, generator, vocoder_step = load_models(run, preset)
+    table, stats = symbol_table(), corpus.stats
+    handover.write_acoustic(run / "kantts" / "am", sambert, stats, acoustic_step, SPEAKER)
+    handover.write_vocoder(run / "kantts" / "voc", generator, vocoder_step)
+    words = [e.syllables for e in corpus.training]
+    export_voice(
+        run / name,
+        card=VoiceCard(
+            name=name,
+            language=LANGUAGE,
+            licence=licence,
+            presets=EMOTIONS,
+            fallback=fallback(table.phones, words),
+            texts={"calibration.txt": CALIBRATION.read_text("utf-8")},
+        ),
+        sambert=sambert,
+        generator=generator,
+        table=table,
+        source=SourceStats(stats.f0_mean, stats.f0_std, coupled=True),
+        statistics={
+            **asdict(stats),
+            "words": len(words),
+            "acoustic_steps": acoustic_step,
+            "vocoder_steps": vocoder_step,
+        },
+        sample_rate=SAMPLE_RATE,
+    )
+    log.info("the voice is in %s", run / name)

@@ -1,0 +1,135 @@
+"""Write a trained voice as a voice pack that the daemon loads."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnx
+import tomli_w
+from torch import Tensor
+
+from engines.pack import FORMAT
+from engines.text.symbols import SymbolTable
+from trt_build.export.acoustic_graph import export_acoustic
+from trt_build.export.decoder_graph import decoder_sizes
+from trt_build.export.hifigan import Generator
+from trt_build.export.postnet_graph import postnet_lag
+from trt_build.export.sambert import Sambert
+from trt_build.export.vocoder_graph import export_vocoder
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceCard:
+    """What a pack says of itself. texts: further files by name, such as LICENSE and README.md."""
+
+    name: str
+    language: str
+    licence: str
+    presets: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    fallback: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStats:
+    """How the acoustic model writes f0, and whether overtones were trained in phase with it."""
+
+    f0_mean: float
+    f0_std: float
+    coupled: bool
+
+
+def export_voice(
+    out: Path,
+    *,
+    card: VoiceCard,
+    sambert: Sambert,
+    generator: Generator,
+    table: SymbolTable,
+    source: SourceStats | None,
+    statistics: Mapping[str, Any],
+    sample_rate: int,
+) -> None:
+    """Write the pack into `out`, replacing graphs and voice.toml of an earlier one.
+
+    Everything is written beside `out` first, so a failure leaves what was there.
+    """
+    part = out.with_name(out.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    if out.is_dir():
+        shutil.copytree(out, part)
+    part.mkdir(parents=True, exist_ok=True)
+    graphs = {**export_acoustic(sambert), "vocoder": export_vocoder(generator)}
+    entries = {name: _write_graph(part, name, model) for name, model in graphs.items()}
+    for name, text in card.texts.items():
+        (part / name).write_text(text, "utf-8")
+    contents = {
+        "format": FORMAT,
+        "name": card.name,
+        "language": card.language,
+        "licence": card.licence,
+        "sample_rate": sample_rate,
+        "hop_length": generator.config.hop_length,
+        "symbols": _symbols(table, card.fallback),
+        "acoustic": _acoustic(sambert),
+        **({"source": _source(generator, source)} if source else {}),
+        "presets": {name: dict(preset) for name, preset in card.presets.items()},
+        "statistics": dict(statistics),
+        "graphs": entries,
+    }
+    (part / "voice.toml").write_text(tomli_w.dumps(contents), "utf-8")
+    _swap(part, out)
+
+
+def _write_graph(folder: Path, name: str, model: onnx.ModelProto) -> dict[str, str]:
+    data = model.SerializeToString(deterministic=True)
+    (folder / f"{name}.onnx").write_bytes(data)
+    return {"file": f"{name}.onnx", "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _symbols(table: SymbolTable, fallback: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "phones": list(table.phones),
+        "tones": list(table.tones),
+        "emotions": list(table.emotions),
+        "speakers": list(table.speakers),
+        "mask": table.mask,
+        "fallback": dict(fallback),
+    }
+
+
+def _acoustic(sambert: Sambert) -> dict[str, int]:
+    sizes, params = asdict(decoder_sizes(sambert)), sambert.params
+    return {
+        **sizes,
+        "text": params["encoder_projection_units"],
+        "speaker_units": params["speaker_units"],
+        "emotion_units": params["emotion_units"],
+        "postnet_lag": postnet_lag(sambert),
+        "max_symbols": params["max_len"],
+        "band": params.get("pnca_band", 0),
+    }
+
+
+def _source(generator: Generator, stats: SourceStats) -> dict[str, Any]:
+    merge = generator.source_module.ffn[0]
+    weight, bias = merge.weight, merge.bias
+    assert isinstance(weight, Tensor)
+    assert isinstance(bias, Tensor)
+    return {"weights": weight.flatten().tolist(), "bias": bias.item(), **asdict(stats)}
+
+
+def _swap(part: Path, out: Path) -> None:
+    """Put the finished folder in the place of the old one."""
+    old = out.with_name(out.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.is_dir():
+        os.replace(out, old)
+    os.replace(part, out)
+    shutil.rmtree(old, ignore_errors=True)
