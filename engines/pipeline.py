@@ -53,7 +53,7 @@ Items = queue.Queue[Item]
 
 
 class Pipeline:
-    """Runs plans on loaded models, one at a time."""
+    """Runs plans on loaded models; each open stream holds one thread of the executor."""
 
     def __init__(
         self, acoustic: AcousticModel, vocoder: Session, voice: VoiceFile, executor: Executor

@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class Session(Protocol):
-    """One loaded graph. Calls on one session must not overlap."""
+    """One loaded graph. Calls may overlap; state belongs to the caller."""
 
     @property
     def state_size(self) -> int:

@@ -22,8 +22,13 @@ __all__ = ["AudioChunk", "Plan", "RuntimeOptions", "Style", "Voice", "VoiceInfo"
 
 @dataclass(frozen=True, slots=True)
 class RuntimeOptions:
-    """Bounds on what a voice may use: threads for the vocoder, and for everything before it."""
+    """Bounds on what a voice may use.
 
+    streams: how many utterances may be open at once; each decodes in a thread of its own.
+    vocoder_threads, acoustic_threads: within one call of the vocoder, and of what comes before it.
+    """
+
+    streams: int = 4
     vocoder_threads: int = 1
     acoustic_threads: int = 1
 
@@ -47,7 +52,7 @@ def front_end() -> FrontEnd:
 
 
 class Voice:
-    """A loaded voice pack. One stream at a time; `plan` may be called by any thread."""
+    """A loaded voice pack. Any thread may plan and stream; `streams` utterances may be open."""
 
     def __init__(self, pack: VoicePack, options: RuntimeOptions) -> None:
         file = pack.file
@@ -67,7 +72,10 @@ class Voice:
         }
         vocoder = sessions.pop("vocoder")
         acoustic = AcousticModel(file.acoustic, AcousticSessions(**sessions), file.source)
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"decoder-{file.name}")
+        self.streams = options.streams
+        self._executor = ThreadPoolExecutor(
+            options.streams, thread_name_prefix=f"decoder-{file.name}"
+        )
         self._pipeline = Pipeline(acoustic, vocoder, file, self._executor)
         self.info = VoiceInfo(
             file.name,
@@ -124,7 +132,7 @@ class Voice:
             pass
 
     def close(self) -> None:
-        """Stop the decoder thread; the voice is of no use afterwards."""
+        """Stop the decoder threads; the voice is of no use afterwards."""
         self._executor.shutdown()
 
     def __enter__(self) -> Voice:

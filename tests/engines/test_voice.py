@@ -206,3 +206,20 @@ def test_info(plain: Voice) -> None:
     assert plain.info.sample_rate == 16_000
     assert plain.info.speakers == ("F7", "F74")
     assert "happy" in plain.info.emotions
+
+
+def test_open_streams_do_not_disturb_each_other(nsf: Voice) -> None:
+    texts = ["今天天气真好。", "欢迎光临，请问有什么可以帮您？", "电梯正在上行。", "再见。"]
+    alone = [speak(nsf, text) for text in texts]
+    streams = [nsf.stream(nsf.plan(text)) for text in texts]
+    heard: list[list[Array]] = [[] for _ in texts]
+    pending = set(range(len(texts)))
+    while pending:
+        for i in sorted(pending):
+            chunk = next(streams[i], None)
+            if chunk is None:
+                pending.discard(i)
+            else:
+                heard[i].append(chunk.pcm)
+    for expected, parts in zip(alone, heard, strict=True):
+        assert np.array_equal(np.concatenate(parts), expected)

@@ -1,0 +1,16 @@
+"""Client of sambertd, the resident Mandarin voice."""
+
+from .client import Client, Utterance
+from .errors import NoDaemonError, RefusedError, ReplyError, SambertdError, SpeechError
+from .wav import WavWriter
+
+__all__ = [
+    "Client",
+    "NoDaemonError",
+    "RefusedError",
+    "ReplyError",
+    "SambertdError",
+    "SpeechError",
+    "Utterance",
+    "WavWriter",
+]

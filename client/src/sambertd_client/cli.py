@@ -1,0 +1,211 @@
+"""`sambertctl`: speak, and look after the daemon, from a shell.
+
+Packages add commands through the entry-point group `sambertctl.commands`: a function that takes
+the arguments after the command's name and returns the exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+import msgspec
+
+from . import protocol as wire
+from .endpoint import client_endpoint
+from .errors import NoDaemonError, RefusedError, SambertdError, SpeechError
+from .speak import connect, say
+from .terminal import fail
+
+GROUP = "sambertctl.commands"
+OF_SAMBERTD = ("text",)  # commands that come with the daemon's own package
+EXIT_CODES = """exit codes:
+  0  done
+  1  the daemon refused or failed, or the file could not be written
+  2  the command line is wrong
+  3  no daemon answers (or --autostart could not start one)
+  4  the daemon has no usable speaker
+  5  the utterance was cancelled
+  130  interrupted"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    extra = _extra_command(arguments)
+    if extra is not None:
+        return extra
+    options = _parser().parse_args(arguments)
+    options.endpoint = options.endpoint or client_endpoint()
+    try:
+        return int(options.run(options))
+    except NoDaemonError as error:
+        fail(str(error))
+        return 3
+    except (RefusedError, SpeechError) as error:
+        mute = error.code == wire.SPEAKER_UNAVAILABLE
+        fail(f"{error} ({error.code})" + ("; or use --out FILE.wav" if mute else ""))
+        return 4 if mute else 1
+    except (SambertdError, OSError) as error:
+        fail(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _extra_command(arguments: list[str]) -> int | None:
+    """The exit code of a command of another package; None: it is one of ours."""
+    if not arguments or arguments[0] in ("say", "voices", "status", "cancel", "info"):
+        return None
+    for point in _entry_points():
+        if point.name == arguments[0]:
+            return int(point.load()(arguments[1:]))
+    if arguments[0] in OF_SAMBERTD:
+        name = arguments[0]
+        fail(f"{name} comes with the daemon's package; run `pip install 'sambertd[cpu]'`")
+        return 2
+    return None
+
+
+def _entry_points() -> Sequence[metadata.EntryPoint]:
+    points: Any = metadata.entry_points()
+    if hasattr(points, "select"):
+        return list(points.select(group=GROUP))
+    return list(points.get(GROUP, ()))  # Python 3.9
+
+
+def _info(options: argparse.Namespace) -> int:
+    with connect(options.endpoint) as client:
+        welcome = client.hello()
+    if not _as_json(welcome, options):
+        low, high = welcome.protocol
+        limits = welcome.limits
+        print(f"{welcome.server} {welcome.server_version}, {welcome.state}, on {options.endpoint}")
+        print(f"protocol {low} to {high}, sinks {', '.join(welcome.sinks)}")
+        print(
+            f"at most {limits.text_chars} characters, {limits.in_work} utterances in work "
+            f"and {limits.waiting} waiting"
+        )
+    return 0
+
+
+def _voices(options: argparse.Namespace) -> int:
+    with connect(options.endpoint) as client:
+        listed = client.voices()
+    if not _as_json(listed, options):
+        for voice in listed.voices:
+            mark = " (default)" if voice.default else ""
+            print(f"{voice.name}{mark}: {voice.language}, {voice.sample_rate} Hz, {voice.licence}")
+            print(f"  speakers: {', '.join(voice.speakers)}")
+            print(f"  emotions: {', '.join(voice.emotions)}")
+        for broken in listed.broken:
+            print(f"{broken.path}: {broken.text} ({broken.code})")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    with connect(options.endpoint) as client:
+        status = client.status()
+    if _as_json(status, options):
+        return 0
+    sound = status.speaker
+    print(f"sambertd {status.server_version}, pid {status.pid}, up {status.uptime_s:.0f} s")
+    print(f"{status.state}: {status.detail}")
+    print(f"voices: {', '.join(status.voices) or 'none'} ({status.broken_voices} broken)")
+    print(f"{status.in_work} in work, {status.waiting} waiting")
+    print(
+        f"{status.requests} requests: {status.done} spoken, {status.cancelled} cancelled, "
+        f"{status.failed} failed, {status.refused} refused; {status.bad_messages} unreadable"
+    )
+    if status.ttfa_ms_p50 is not None and status.audio_s:
+        rtf = status.synth_s / status.audio_s
+        print(f"first audio after {status.ttfa_ms_p50:.0f} ms (p50), real-time factor {rtf:.3f}")
+    if sound.available:
+        print(
+            f"speaker: {sound.device}, {sound.rate} Hz, latency {sound.latency_ms:.0f} ms, "
+            f"{sound.underruns} underruns, reopened {sound.reopened} times"
+        )
+    else:
+        print(f"no speaker: {sound.reason}")
+    return 0
+
+
+def _cancel(options: argparse.Namespace) -> int:
+    with connect(options.endpoint) as client:
+        cancelled = client.cancel(options.id, scope="all")
+    if not _as_json(cancelled, options):
+        print(f"cancelled {len(cancelled.ids)}: {' '.join(cancelled.ids)}".rstrip(": "))
+    return 0
+
+
+def _as_json(message: wire.Message, options: argparse.Namespace) -> bool:
+    if options.json:
+        fields = msgspec.to_builtins(message)
+        facts = {key: value for key, value in fields.items() if key not in ("t", "v", "id")}
+        print(json.dumps(facts, ensure_ascii=False))
+    return bool(options.json)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sambertctl",
+        description="Speak Mandarin through sambertd, and look after it.",
+        epilog=_epilog(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--endpoint", help="default: the user's own daemon, else the system's")
+    common.add_argument("--json", action="store_true", help="facts as one JSON object")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_say(commands, common)
+    for name, run, words in (
+        ("voices", _voices, "the voices of the daemon"),
+        ("status", _status, "what the daemon is doing and how well"),
+        ("info", _info, "version, protocol and limits of the daemon"),
+    ):
+        command = commands.add_parser(name, parents=[common], help=words, description=words)
+        command.set_defaults(run=run)
+    cancel = commands.add_parser("cancel", parents=[common], help="end speech at once")
+    cancel.add_argument("id", nargs="?", help="of one utterance; default: all, of every client")
+    cancel.set_defaults(run=_cancel)
+    return parser
+
+
+def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "say",
+        parents=[common],
+        help="speak a text",
+        description="Speak a text on the speaker of the daemon, or into a file.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("text", metavar="TEXT", help='what to say; "-" reads standard input')
+    parser.add_argument("--voice", help="see `sambertctl voices`")
+    parser.add_argument("--speaker", help="one of the voice's speakers")
+    parser.add_argument("--emotion", help="one of the voice's emotions")
+    parser.add_argument("--speed", type=float, help="0.5 to 2 (default 1)")
+    parser.add_argument("--pitch", type=float, help="semitones, -12 to 12 (default 0)")
+    parser.add_argument("--volume", type=float, help="0 to 2 (default 1)")
+    parser.add_argument("--out", metavar="FILE.wav", help='write a WAV file; "-" is stdout')
+    parser.add_argument("--fallback", metavar="FILE.wav", help="written where there is no speaker")
+    parser.add_argument(
+        "--autostart",
+        action="store_true",
+        help="if no daemon runs, start one for this",
+    )
+    parser.set_defaults(run=say)
+
+
+def _epilog() -> str:
+    extra = sorted({point.name for point in _entry_points()})
+    more = f"commands of installed packages: {', '.join(extra)}\n\n" if extra else ""
+    return more + EXIT_CODES
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,253 @@
+"""Talking to the daemon, blocking: `Client` sends requests, `Utterance` is speech on its way."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TypeVar
+
+import zmq
+
+from . import protocol as wire
+from .endpoint import client_endpoint
+from .errors import NoDaemonError, RefusedError, ReplyError, SpeechError
+
+DEFAULT_CREDIT = 8  # audio messages on their way to this client at most
+R = TypeVar("R", bound=wire.Message)
+
+
+class Client:
+    """A connection to one daemon; not thread-safe, open one per thread.
+
+    `timeout` is how long, in seconds, the daemon may stay silent before NoDaemonError is raised.
+    Every request raises RefusedError where the daemon answers with an error.
+    """
+
+    def __init__(self, endpoint: str | None = None, *, timeout: float = 5.0) -> None:
+        self.endpoint = endpoint or client_endpoint()
+        self.timeout = timeout
+        self._token = os.urandom(4).hex()  # ids differ between clients: logs and cancel name them
+        self._numbers = itertools.count(1)
+        self._inboxes: dict[str, deque[tuple[wire.Reply, bytes]]] = {}
+        self._instance = ""
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        for option, value in (
+            (zmq.LINGER, 500),
+            (zmq.SNDHWM, 64),
+            (zmq.RECONNECT_IVL, 50),
+            (zmq.RECONNECT_IVL_MAX, 500),
+            (zmq.HEARTBEAT_IVL, 1000),
+            (zmq.HEARTBEAT_TIMEOUT, 3000),
+        ):
+            self._socket.setsockopt(option, value)
+        try:
+            self._socket.connect(self.endpoint)
+        except zmq.ZMQError as error:
+            self.close()
+            text = f"{self.endpoint!r} is not an endpoint ({error}); write ipc:///path or tcp://host:port"
+            raise NoDaemonError(text) from error
+
+    def hello(self) -> wire.Welcome:
+        """The daemon's protocol range, state and limits."""
+        welcome = self._ask(wire.Hello(id=self._new_id()), wire.Welcome)
+        self._instance = welcome.instance
+        return welcome
+
+    def voices(self) -> wire.VoiceList:
+        return self._ask(wire.Voices(id=self._new_id()), wire.VoiceList)
+
+    def status(self) -> wire.StatusReport:
+        return self._ask(wire.Status(id=self._new_id()), wire.StatusReport)
+
+    def cancel(self, target: str | None = None, *, scope: wire.Scope = "mine") -> wire.Cancelled:
+        """End one utterance or all, of this client or of every one. Ended ones are no error."""
+        return self._ask(wire.Cancel(id=self._new_id(), target=target, scope=scope), wire.Cancelled)
+
+    def say(
+        self,
+        text: str,
+        *,
+        sink: wire.Sink = "client",
+        voice: str | None = None,
+        speaker: str | None = None,
+        emotion: str = "neutral",
+        speed: float = 1.0,
+        pitch: float = 0.0,
+        volume: float = 1.0,
+        credit: int = DEFAULT_CREDIT,
+    ) -> Utterance:
+        """Ask for speech; returns as soon as the daemon has accepted it.
+
+        sink "client" streams the PCM to the caller, "speaker" plays it where the daemon runs.
+        None is the daemon's default voice, and the voice's first speaker. speed 0.5 to 2, pitch in
+        semitones, -12 to 12, volume 0 to 2. credit: `audio` messages on their way at most.
+        """
+        if not self._instance:
+            self.hello()
+        request_id = self._new_id()
+        say = wire.Say(
+            id=request_id,
+            text=text,
+            sink=sink,
+            voice=voice,
+            speaker=speaker,
+            emotion=emotion,
+            speed=speed,
+            pitch=pitch,
+            volume=volume,
+            credit=credit,
+        )
+        sent_at = time.monotonic()
+        accepted = self._ask(say, wire.Accepted, keep=True)
+        return Utterance(self, accepted, sent_at)
+
+    def close(self) -> None:
+        self._socket.close()
+        self._context.term()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _new_id(self) -> str:
+        return f"{self._token}-{next(self._numbers)}"
+
+    def _send(self, message: wire.Message) -> None:
+        try:
+            self._socket.send(wire.encode(message), zmq.NOBLOCK)
+        except zmq.Again:
+            raise NoDaemonError(self._silence()) from None
+
+    def _ask(self, request: wire.Message, answer: type[R], *, keep: bool = False) -> R:
+        """Send a request, return its first reply. keep: more replies follow if it is `answer`."""
+        self._inboxes[request.id] = deque()
+        try:
+            self._send(request)
+            reply, _ = self._next(request.id)
+        except BaseException:
+            del self._inboxes[request.id]
+            raise
+        if not (keep and isinstance(reply, answer)):
+            del self._inboxes[request.id]
+        if isinstance(reply, wire.Error):
+            raise RefusedError(reply)
+        if not isinstance(reply, answer):
+            raise ReplyError(f"expected {answer.__name__}, got {type(reply).__name__}")
+        return reply
+
+    def _next(self, request_id: str, *, patient: bool = False) -> tuple[wire.Reply, bytes]:
+        """The next reply to a request. patient: silence is fine while the daemon answers hello."""
+        inbox = self._inboxes[request_id]
+        deadline = time.monotonic() + self.timeout
+        while not inbox:
+            if self._pump(deadline):
+                continue
+            if not patient:
+                raise NoDaemonError(self._silence())
+            known = self._instance
+            if self.hello().instance != known:
+                raise NoDaemonError(
+                    "the daemon was restarted and has forgotten this utterance; say it again"
+                )
+            deadline = time.monotonic() + self.timeout
+        return inbox.popleft()
+
+    def _pump(self, deadline: float) -> bool:
+        """Wait for one message and put it into its inbox; False: none came before the deadline."""
+        left = deadline - time.monotonic()
+        if left <= 0 or not self._socket.poll(max(1, int(left * 1000))):
+            return False
+        frames = self._socket.recv_multipart()
+        try:
+            reply, pcm = wire.decode_reply(frames)
+        except wire.ProtocolError as error:
+            if error.code == wire.UNKNOWN_TYPE:  # of a newer daemon: not for us
+                return True
+            raise ReplyError(f"the daemon's answer cannot be read: {error}") from error
+        inbox = self._inboxes.get(reply.id)
+        if inbox is not None:
+            inbox.append((reply, pcm))
+        return True
+
+    def _silence(self) -> str:
+        return (
+            f"no answer from {self.endpoint} within {self.timeout:g} s; "
+            "start the daemon with `sambertd`, or name another with --endpoint"
+        )
+
+
+class Utterance:
+    """Speech the daemon has accepted: iterate for its PCM, or `wait` while the speaker plays it.
+
+    The iterator yields little-endian signed 16-bit mono PCM at `rate` Hz and raises SpeechError
+    where the utterance ends in an error. Leaving the `with` block early cancels it.
+    """
+
+    def __init__(self, client: Client, accepted: wire.Accepted, sent_at: float) -> None:
+        self.id = accepted.id
+        self.voice = accepted.voice
+        self.rate = accepted.rate
+        self.position = accepted.position
+        self.done: wire.Done | None = None
+        self.ttfa_ms: float | None = None  # sending `say` -> first audio, as seen from here
+        self._client = client
+        self._sent_at = sent_at
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self.done is None:
+            reply, pcm = self._client._next(self.id, patient=True)
+            if isinstance(reply, (wire.Audio, wire.Playing)) and self.ttfa_ms is None:
+                self.ttfa_ms = (time.monotonic() - self._sent_at) * 1000
+            if isinstance(reply, wire.Audio):
+                yield pcm
+                if self.done is None:
+                    self._client._send(wire.Credit(id=self.id))
+            elif isinstance(reply, wire.Done):
+                self._finish(reply)
+
+    def read(self) -> bytes:
+        """All of the PCM that is still to come."""
+        return b"".join(self)
+
+    def wait(self) -> wire.Done:
+        """Wait for the end, dropping audio that comes here; the daemon's account of it."""
+        for _ in self:
+            pass
+        if self.done is None:
+            raise ReplyError("the utterance ended without `done`")
+        return self.done
+
+    def cancel(self) -> None:
+        """End it now; audio on its way may still be iterated. No effect once it has ended."""
+        if self.done is None:
+            self._client.cancel(self.id)
+
+    def _finish(self, done: wire.Done) -> None:
+        self.done = done
+        self._client._inboxes.pop(self.id, None)
+        if done.why == "error":
+            raise SpeechError(done)
+
+    def __enter__(self) -> Utterance:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not isinstance(value, NoDaemonError):
+            self.cancel()

@@ -1,0 +1,68 @@
+"""Where the daemon listens when nobody says otherwise; the daemon uses the same rule."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SYSTEM_SOCKET = Path("/run/sambertd/sambertd.sock")
+VARIABLE = "SAMBERTD_ENDPOINT"
+
+
+def daemon_endpoint(environ: Mapping[str, str] = os.environ) -> str:
+    """The endpoint a daemon started by this user binds."""
+    if environ.get(VARIABLE):
+        return environ[VARIABLE]
+    service = environ.get("RUNTIME_DIRECTORY")  # set by systemd, several are joined by ":"
+    if service:
+        return f"ipc://{Path(service.split(':')[0]) / 'sambertd.sock'}"
+    if os.geteuid() == 0:
+        return f"ipc://{SYSTEM_SOCKET}"
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    folder = Path(runtime) if runtime else Path.home() / ".cache"
+    return f"ipc://{folder / 'sambertd' / 'sambertd.sock'}"
+
+
+def client_endpoint(environ: Mapping[str, str] = os.environ) -> str:
+    """The user's own daemon if it has a socket, else the system's if it has one."""
+    own = daemon_endpoint(environ)
+    if environ.get(VARIABLE) or _is_socket(Path(own[len("ipc://") :])):
+        return own
+    return f"ipc://{SYSTEM_SOCKET}" if _is_socket(SYSTEM_SOCKET) else own
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return stat.S_ISSOCK(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def is_listening(endpoint: str) -> bool:
+    """Whether a process listens there now. Raises PermissionError where this user may not talk."""
+    if endpoint.startswith("ipc://@"):
+        return _connects(socket.AF_UNIX, "\0" + endpoint[len("ipc://@") :])
+    if endpoint.startswith("ipc://"):
+        return _connects(socket.AF_UNIX, endpoint[len("ipc://") :])
+    url = urlsplit(endpoint)
+    try:
+        socket.create_connection((url.hostname or "", url.port or 0), timeout=2).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _connects(family: int, address: str) -> bool:
+    with socket.socket(family, socket.SOCK_STREAM) as link:
+        link.settimeout(2)
+        try:
+            link.connect(address)
+        except PermissionError:
+            raise
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,41 @@
+"""What can go wrong for a client, as a tree.
+
+SambertdError
+├── NoDaemonError  nothing answers on the endpoint, or it stopped answering
+├── RefusedError   the daemon answered with an error; has `code`
+├── SpeechError    an accepted utterance ended in an error; has `code` and `done`
+└── ReplyError     the daemon sent what this client cannot read
+"""
+
+from __future__ import annotations
+
+from .protocol import Done, Error
+
+
+class SambertdError(Exception):
+    """Base of all errors of this package."""
+
+
+class NoDaemonError(SambertdError):
+    """Nothing answers on the endpoint."""
+
+
+class RefusedError(SambertdError):
+    """The daemon answered a request with an `error`."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(error.text)
+        self.code = error.code
+
+
+class SpeechError(SambertdError):
+    """An accepted utterance ended with why="error"."""
+
+    def __init__(self, done: Done) -> None:
+        super().__init__(done.text or "the daemon gave no reason")
+        self.code = done.code or "internal"
+        self.done = done
+
+
+class ReplyError(SambertdError):
+    """The daemon sent frames this client cannot read."""

@@ -1,0 +1,106 @@
+"""Starting a daemon for one command, and waiting until a daemon is ready to speak."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .client import Client
+from .endpoint import is_listening
+from .errors import NoDaemonError
+
+ENDPOINT_TAKEN = 3  # sambertd's exit code where another one serves the endpoint
+READY_S = 300.0
+STOP_S = 15.0
+Tell = Callable[[str], None]
+
+
+class Launched:
+    """A daemon this process started and will stop."""
+
+    def __init__(self, command: str, endpoint: str) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the daemon
+        self._process = subprocess.Popen(
+            [command, "--endpoint", endpoint],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,  # Ctrl-C is for us: we end it in our own time
+        )
+
+    def check(self) -> None:
+        """Raises NoDaemonError, with the daemon's own last words, where it has ended."""
+        code = self._process.poll()
+        if code is not None and code != ENDPOINT_TAKEN:  # taken: another start was quicker, use it
+            raise NoDaemonError(f"sambertd ended with exit code {code}:\n{self._last_words()}")
+
+    def stop(self) -> None:
+        """SIGTERM and wait; SIGKILL only where that does not help."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+    def _last_words(self) -> str:
+        self._log.seek(0)
+        lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
+        return "\n".join(lines[-8:])
+
+
+def find_daemon() -> str:
+    """The command `sambertd`, beside this Python or on PATH. Raises NoDaemonError."""
+    beside = Path(sys.executable).with_name("sambertd")
+    found = str(beside) if beside.is_file() else shutil.which("sambertd")
+    if not found:
+        text = "sambertd is not installed here; run `pip install 'sambertd[cpu]'`"
+        raise NoDaemonError(text)
+    return found
+
+
+def launch(endpoint: str, tell: Tell) -> Launched:
+    """Start a daemon on an endpoint and wait until it answers. Raises NoDaemonError."""
+    tell("starting sambertd")
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):  # leave no daemon behind
+            signal.signal(number, lambda received, _: sys.exit(128 + received))
+    launched = Launched(find_daemon(), endpoint)
+    deadline = time.monotonic() + READY_S
+    try:
+        while not is_listening(endpoint):
+            launched.check()
+            if time.monotonic() > deadline:
+                raise NoDaemonError(f"sambertd did not listen within {READY_S:g} s")
+            tell("starting sambertd")
+            time.sleep(0.05)
+    except BaseException:
+        launched.stop()
+        raise
+    return launched
+
+
+def wait_ready(client: Client, tell: Tell, launched: Launched | None = None) -> None:
+    """Wait while the daemon loads its voices. Raises NoDaemonError."""
+    deadline = time.monotonic() + READY_S
+    while True:
+        try:
+            status = client.status()
+        except NoDaemonError:
+            if launched is not None:
+                launched.check()
+            raise
+        if status.state != "loading":
+            return
+        if time.monotonic() > deadline:
+            raise NoDaemonError(f"the daemon is {status.detail} since {READY_S:g} s; see its log")
+        tell(status.detail)
+        time.sleep(0.1)

@@ -1,0 +1,108 @@
+"""`sambertctl say`: one text, to the speaker of the daemon, to a file, or to a pipe."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import ExitStack
+from typing import Any
+
+from . import protocol as wire
+from .client import Client, Utterance
+from .endpoint import is_listening
+from .errors import NoDaemonError, RefusedError
+from .launch import launch, wait_ready
+from .terminal import Progress
+from .wav import WavWriter
+
+WISHES = ("voice", "speaker", "emotion", "speed", "pitch", "volume")
+
+
+def say(options: argparse.Namespace) -> int:
+    """Speak, then report; exit code 5 where somebody cancelled it. Raises SambertdError."""
+    text = sys.stdin.read() if options.text == "-" else options.text
+    progress = Progress(quiet=options.json)
+    with ExitStack() as stack:
+        launched = None
+        if options.autostart and not is_listening(options.endpoint):
+            launched = launch(options.endpoint, progress.tell)
+            stack.callback(launched.stop)
+        client = stack.enter_context(connect(options.endpoint))
+        wait_ready(client, progress.tell, launched)
+        progress.clear()
+        utterance, where = _speak(client, text, options, progress)
+        _report(utterance, where, options)
+    done = utterance.done
+    return 5 if done is not None and done.why == "cancelled" else 0
+
+
+def connect(endpoint: str) -> Client:
+    """A client of a daemon that is there. Raises NoDaemonError at once where none listens."""
+    try:
+        listening = is_listening(endpoint)
+    except PermissionError as error:
+        text = f"no permission to talk to {endpoint}; join the group of its socket"
+        raise NoDaemonError(text) from error
+    if not listening:
+        text = f"no daemon listens on {endpoint}; start `sambertd`, or use `say --autostart`"
+        raise NoDaemonError(text)
+    return Client(endpoint)
+
+
+def _speak(
+    client: Client, text: str, options: argparse.Namespace, progress: Progress
+) -> tuple[Utterance, str]:
+    """The ended utterance, and where its audio went."""
+    wishes = {key: getattr(options, key) for key in WISHES if getattr(options, key) is not None}
+    if options.out:
+        return _to_file(client, text, options.out, wishes)
+    try:
+        utterance = client.say(text, sink="speaker", **wishes)
+    except RefusedError as refusal:
+        if refusal.code != wire.SPEAKER_UNAVAILABLE or not options.fallback:
+            raise
+        progress.warn(f"no speaker: {refusal}")
+        return _to_file(client, text, options.fallback, wishes)
+    with utterance:
+        utterance.wait()
+    return utterance, f"played on {client.status().speaker.device or 'the speaker'}"
+
+
+def _to_file(client: Client, text: str, path: str, wishes: dict[str, Any]) -> tuple[Utterance, str]:
+    with client.say(text, **wishes) as utterance, WavWriter(path, utterance.rate) as wav:
+        for pcm in utterance:
+            wav.write(pcm)
+    return utterance, "wrote standard output" if path == "-" else f"wrote {path}"
+
+
+def _report(utterance: Utterance, where: str, options: argparse.Namespace) -> None:
+    done = utterance.done
+    if done is None:
+        return
+    rtf = done.synth_s / done.audio_s if done.audio_s else None
+    out = sys.stderr if options.out == "-" else sys.stdout
+    if options.json:
+        facts = {
+            "id": utterance.id,
+            "where": where,
+            "voice": utterance.voice,
+            "why": done.why,
+            "audio_s": round(done.audio_s, 3),
+            "first_audio_ms": _rounded(utterance.ttfa_ms),
+            "first_audio_daemon_ms": _rounded(done.ttfa_ms),
+            "real_time_factor": None if rtf is None else round(rtf, 4),
+        }
+        print(json.dumps(facts, ensure_ascii=False), file=out)
+        return
+    print(f"{where}: {done.audio_s:.2f} s of speech by voice {utterance.voice}", file=out)
+    if utterance.ttfa_ms is not None and done.ttfa_ms is not None and rtf is not None:
+        here, there = round(utterance.ttfa_ms), round(done.ttfa_ms)
+        line = f"first audio after {here} ms (in the daemon {there} ms), real-time factor {rtf:.3f}"
+        print(line, file=out)
+    if done.why == "cancelled":
+        print("it was cancelled before its end", file=out)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)

@@ -1,0 +1,220 @@
+"""The settings of the daemon: one TOML file, overridden by the command line, checked once.
+
+endpoint = "ipc:///run/sambertd/sambertd.sock"  # or tcp://127.0.0.1:PORT
+voices = "/usr/share/sambertd/voices"           # a folder of voice packs
+voice = "name"                                  # the default voice; else the first by name
+log_level = "info"
+
+[limits]
+text_chars = 2000   # characters in one request
+in_work = 4         # utterances synthesised by turns
+waiting = 8         # accepted beyond those; more get `busy`
+stall_s = 15.0      # a client that takes no audio for so long is dropped
+
+[engines]
+vocoder_threads = 1   # threads within one call of the vocoder
+acoustic_threads = 1  # and of what comes before it
+
+[speaker]
+enabled = true
+device = ""         # part of a device name; "" is the system's default
+latency_s = 0.1
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+from sambertd_client.endpoint import daemon_endpoint
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MAX_IPC_PATH = 107  # bytes of sun_path
+SYSTEM_VOICES = Path("/usr/share/sambertd/voices")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the message names its key and what would be accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    text_chars: int = 2000
+    in_work: int = 4
+    waiting: int = 8
+    stall_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    vocoder_threads: int = 1
+    acoustic_threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerConfig:
+    enabled: bool = True
+    device: str = ""
+    latency_s: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Checked settings; never read from anywhere else later."""
+
+    endpoint: str
+    voices: Path
+    voice: str = ""
+    log_level: str = "info"
+    limits: Limits = field(default_factory=Limits)
+    engines: EngineConfig = field(default_factory=EngineConfig)
+    speaker: SpeakerConfig = field(default_factory=SpeakerConfig)
+
+    @property
+    def socket_path(self) -> Path | None:
+        """The file of an ipc endpoint; None for tcp and abstract sockets."""
+        path = self.endpoint.removeprefix("ipc://")
+        return None if path == self.endpoint or path.startswith("@") else Path(path)
+
+
+def default_voices() -> Path:
+    """The voices beside the packages (a checkout), else the system's."""
+    beside = Path(__file__).resolve().parent.parent / "voices"
+    return beside if beside.is_dir() else SYSTEM_VOICES
+
+
+def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
+    """Config from a command line. Raises ConfigError; exits as argparse does on a bad line."""
+    options = _parser().parse_args(argv)
+    config = load(options.config, environ) if options.config else default(environ)
+    limits, speaker = config.limits, config.speaker
+    if options.no_speaker:
+        speaker = replace(speaker, enabled=False)
+    if options.device is not None:
+        speaker = replace(speaker, device=options.device)
+    if options.latency is not None:
+        speaker = replace(speaker, latency_s=options.latency)
+    given = {
+        "endpoint": options.endpoint,
+        "voices": options.voices,
+        "voice": options.voice,
+        "log_level": options.log_level,
+    }
+    chosen = {key: value for key, value in given.items() if value is not None}
+    return checked(replace(config, limits=limits, speaker=speaker, **chosen))
+
+
+def default(environ: Mapping[str, str]) -> Config:
+    return Config(endpoint=daemon_endpoint(environ), voices=default_voices())
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """Config from a TOML file over the defaults. Raises ConfigError."""
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    values = _fill(default(environ), table, "")
+    return checked(replace(values, voices=path.parent / values.voices))
+
+
+def checked(config: Config) -> Config:
+    """The same config. Raises ConfigError for the first value out of range."""
+    limits = config.limits
+    _between("limits.text_chars", limits.text_chars, 1, 10_000)
+    _between("limits.in_work", limits.in_work, 1, 64)
+    _between("limits.waiting", limits.waiting, 0, 1000)
+    _between("limits.stall_s", limits.stall_s, 0.1, 3600)
+    _between("engines.vocoder_threads", config.engines.vocoder_threads, 1, 64)
+    _between("engines.acoustic_threads", config.engines.acoustic_threads, 1, 64)
+    _between("speaker.latency_s", config.speaker.latency_s, 0.005, 2)
+    if config.log_level not in LOG_LEVELS:
+        raise ConfigError(f"log_level: {config.log_level!r}; choose of {', '.join(LOG_LEVELS)}")
+    _check_endpoint(config.endpoint)
+    return config
+
+
+def _check_endpoint(endpoint: str) -> None:
+    if endpoint.startswith("ipc://"):
+        length = len(endpoint.removeprefix("ipc://").encode())
+        if not 1 <= length <= MAX_IPC_PATH:
+            raise ConfigError(
+                f"endpoint: a socket path has 1 to {MAX_IPC_PATH} bytes, this one {length}; "
+                "choose a shorter folder with --endpoint ipc:///path"
+            )
+        return
+    try:
+        url = urlsplit(endpoint)
+        host, port = url.hostname, url.port
+    except ValueError as error:
+        raise ConfigError(f"endpoint: {endpoint!r}: {error}") from error
+    if url.scheme != "tcp" or not host or port is None:
+        raise ConfigError(f"endpoint: {endpoint!r}; write ipc:///path or tcp://127.0.0.1:PORT")
+    if host not in ("127.0.0.1", "::1"):
+        raise ConfigError(
+            f"endpoint: {host} is open to the network and this daemon has no encryption yet; "
+            "listen on tcp://127.0.0.1:PORT and forward it, for example with ssh -L"
+        )
+
+
+def _between(key: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ConfigError(f"{key}: {value:g} is not within {low:g} and {high:g}")
+
+
+def _fill(settings: Any, table: Mapping[str, Any], prefix: str) -> Any:
+    """A copy of a settings dataclass with the values of a TOML table, type-checked."""
+    hints = get_type_hints(type(settings))
+    known = [item.name for item in fields(settings)]
+    changes: dict[str, Any] = {}
+    for key, value in table.items():
+        name, wanted = prefix + key, hints.get(key)
+        if wanted is None:
+            raise ConfigError(f"{name}: no such key; known here: {', '.join(known)}")
+        if isinstance(value, dict) and hasattr(wanted, "__dataclass_fields__"):
+            changes[key] = _fill(getattr(settings, key), value, name + ".")
+        else:
+            changes[key] = _typed(name, value, wanted)
+    return replace(settings, **changes)
+
+
+def _typed(name: str, value: object, wanted: type | types.UnionType) -> object:
+    if wanted is Path and isinstance(value, str):
+        return Path(value)
+    if wanted is float and type(value) is int:
+        return float(value)
+    if not isinstance(wanted, type) or type(value) is not wanted:
+        kind = {str: "a string", Path: "a path", bool: "true or false"}.get(wanted, "a number")  # type: ignore[arg-type]
+        raise ConfigError(f"{name}: {value!r} is not {kind}")
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sambertd",
+        description="A resident Mandarin voice: text in over ZeroMQ, speech out.",
+        epilog="exit codes: 0 stopped; 2 bad settings; 3 the endpoint is taken or cannot be used; "
+        "4 no usable voice; 70 internal failure",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
+    parser.add_argument("--endpoint", help="ipc:///path or tcp://127.0.0.1:PORT")
+    parser.add_argument("--voices", type=Path, metavar="DIR", help="folder of voice packs")
+    parser.add_argument("--voice", metavar="NAME", help="the default voice")
+    parser.add_argument("--device", metavar="NAME", help="part of the name of the sound device")
+    parser.add_argument("--latency", type=float, metavar="S", help="of the speaker, in seconds")
+    parser.add_argument("--no-speaker", action="store_true", help="only stream to clients")
+    parser.add_argument("--log-level", choices=LOG_LEVELS)
+    return parser

@@ -1,0 +1,65 @@
+"""One daemon per endpoint, by a lock file that outlives nobody: the kernel drops it on exit."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from pathlib import Path
+
+
+class LockError(Exception):
+    """The endpoint belongs to another daemon, or its folder cannot be used."""
+
+
+class EndpointLock:
+    """Holds `SOCKET.lock` while this process lives.
+
+    The lock file is never removed: a third process could lock the removed one. Raises LockError.
+    """
+
+    def __init__(self, socket_path: Path) -> None:
+        self._socket_path = socket_path
+        self._path = socket_path.with_name(socket_path.name + ".lock")
+        self._file = -1
+
+    def acquire(self) -> None:
+        """Take the lock and clear away the socket a dead daemon left behind."""
+        try:
+            self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            raise LockError(
+                f"cannot write {self._path}: {error.strerror}; "
+                "choose a folder you may write with --endpoint ipc:///path/sambertd.sock"
+            ) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(self._file, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            self.release()
+            raise LockError(
+                f"a sambertd (pid {owner}) already serves {self._socket_path}; "
+                "use it, stop it, or choose another --endpoint"
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        self._clear_stale_socket()
+
+    def release(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _clear_stale_socket(self) -> None:
+        try:
+            mode = self._socket_path.lstat().st_mode
+        except FileNotFoundError:
+            return
+        if not stat.S_ISSOCK(mode):
+            self.release()
+            raise LockError(
+                f"{self._socket_path} exists and is not a socket; "
+                "move it away or choose another --endpoint"
+            )
+        self._socket_path.unlink()

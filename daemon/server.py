@@ -1,0 +1,183 @@
+"""The daemon's life: startup -> serve -> shutdown. It owns the parts; signals only set a flag."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from importlib import metadata
+
+from sambertd_client import protocol as wire
+
+from daemon import worker as engine
+from daemon.config import Config
+from daemon.delivery import Deliverer
+from daemon.lock import EndpointLock, LockError
+from daemon.notify import Notifier
+from daemon.playback import Speaker
+from daemon.scheduler import Scheduler
+from daemon.service import Service
+from daemon.stats import Stats
+from daemon.transport import Transport, TransportError, Waker
+from daemon.voices import Shelf, load_voices
+
+log = logging.getLogger(__name__)
+EXIT_OK, EXIT_ENDPOINT, EXIT_VOICE, EXIT_INTERNAL = 0, 3, 4, 70
+STALL_S = 30.0  # an engine step that takes longer stops the watchdog's pings
+Loader = Callable[[Callable[[str], None]], Shelf]
+
+
+class Server:
+    """One daemon. `run` blocks until `stop`, a signal or a fatal error; returns the exit code."""
+
+    def __init__(self, config: Config, load: Loader | None = None) -> None:
+        self._config = config
+        self._load = load or partial(
+            load_voices, config.voices, config.voice, config.engines, config.limits.in_work
+        )
+        self._should_stop = False
+        self._exit_code = EXIT_OK
+        self._waker = Waker()
+        self._notifier = Notifier()
+        self._next_ping = 0.0
+        path = config.socket_path
+        self._lock = EndpointLock(path) if path else None
+        self._transport = Transport(self._waker)
+        self._worker = engine.Worker(self._waker.set)
+        self._speaker = Speaker(config.speaker, self._waker.set)
+        self._loaded: Shelf | None = None  # until the speaker is settled too
+        stats, limits = Stats(), config.limits
+        scheduler = Scheduler(limits.in_work, limits.waiting, limits.stall_s)
+        self._deliverer = Deliverer(scheduler, self._transport, self._speaker, stats)
+        self._service = Service(
+            limits,
+            scheduler,
+            self._worker,
+            self._deliverer,
+            self._speaker,
+            stats,
+            metadata.version("sambertd"),
+        )
+
+    def run(self) -> int:
+        try:
+            self._startup()
+        except (LockError, TransportError) as error:
+            log.error("%s", error)
+            self._release()
+            return EXIT_ENDPOINT
+        try:
+            self._serve()
+        except Exception:
+            log.exception("the loop failed")
+            self._fail()
+        try:
+            self._shutdown()
+        finally:
+            self._release()
+        return self._exit_code
+
+    def stop(self) -> None:
+        """End `run` soon; from any thread."""
+        self._should_stop = True
+        self._waker.set()
+
+    def _startup(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: self.stop())
+        if self._lock is not None:
+            self._lock.acquire()
+        self._transport.bind(self._config.endpoint, self._config.socket_path)
+        log.info("listening on %s", self._config.endpoint)
+        self._worker.start(lambda: self._load(self._tell))
+
+    def _serve(self) -> None:
+        while not self._should_stop:
+            self._transport.wait(self._pause_s())
+            for client, frames in self._transport.receive():
+                self._service.receive(client, frames)
+            for result in self._worker.results():
+                self._take(result)
+            if self._loaded is not None and self._speaker.settled:
+                self._ready(self._loaded)
+            self._service.step(time.monotonic())
+            self._ping(time.monotonic())
+
+    def _take(self, result: engine.Result) -> None:
+        match result:
+            case engine.Loaded():
+                self._loaded = result.shelf
+                rate = next(iter(result.shelf.voices.values())).info.sample_rate
+                self._speaker.start(rate)
+            case engine.Unusable():
+                log.error("%s (%s)", result.error, result.error.code)
+                self._give_up(EXIT_VOICE)
+            case engine.Crashed():
+                self._fail()
+            case _:
+                self._service.take(result)
+
+    def _ready(self, shelf: Shelf) -> None:
+        self._loaded = None
+        self._service.ready(shelf)
+        if self._config.speaker.enabled:
+            sys.setswitchinterval(0.001)  # the audio callback must get the GIL in time
+        gc.collect()
+        gc.freeze()  # models live as long as the process: never scan them again
+        names = ", ".join(shelf.voices)
+        log.info("ready: %s", names)
+        self._notifier.ready(f"ready: {names}")
+
+    def _tell(self, detail: str) -> None:
+        """From the engine thread: what is being loaded."""
+        self._service.detail = detail
+        log.info("%s", detail)
+        self._notifier.status(detail)
+
+    def _fail(self) -> None:
+        """A bug has shown: tell every client, and end, so that a fresh process takes over."""
+        self._give_up(EXIT_INTERNAL)
+        self._service.end_all(wire.INTERNAL, "the daemon failed and restarts; say it again")
+
+    def _give_up(self, code: int) -> None:
+        self._exit_code = code
+        self._should_stop = True
+
+    def _pause_s(self) -> float:
+        """How long nothing needs to be looked at, unless something arrives."""
+        if self._deliverer.playing:
+            return 0.02
+        longest = 1.0 if self._service.idle else 0.1
+        return min(longest, self._notifier.watchdog_s / 3 or longest)
+
+    def _ping(self, now: float) -> None:
+        """Tell systemd that all is well, while it is: an engine that hangs gets no ping."""
+        interval = self._notifier.watchdog_s / 3
+        hangs = self._service.engine_busy and now - self._worker.beat > STALL_S
+        if interval and now >= self._next_ping and not hangs:
+            self._notifier.watchdog()
+            self._next_ping = now + interval
+
+    def _shutdown(self) -> None:
+        self._notifier.stopping()
+        self._service.stopping()
+        if self._speaker.state.available:
+            time.sleep(self._speaker.state.latency_s + 0.02)  # let the fade be heard
+        self._speaker.close()
+        if not self._worker.stop(5.0):
+            log.warning("the engine did not end its step within 5 s")
+        elif self._exit_code == EXIT_OK:  # after a crash nobody knows the state of the engines
+            self._service.close()
+        log.info("stopped")
+
+    def _release(self) -> None:
+        self._transport.close()
+        self._waker.close()
+        if self._lock is not None:
+            self._lock.release()

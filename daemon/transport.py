@@ -1,0 +1,121 @@
+"""The socket: a ROUTER that never blocks, and a way for other threads to wake its loop.
+
+The only importer of zmq in the daemon. Used by one thread, except `Waker.set`.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import zmq
+from sambertd_client.protocol import MAX_FRAME_BYTES
+
+SOCKET_MODE = 0o660
+MAX_PARTS = 8  # read of one message; its rest is thrown away
+MAX_BATCH = 64  # messages handled before the loop does its other work
+
+
+class TransportError(Exception):
+    """The endpoint cannot be bound."""
+
+
+class Delivery(enum.Enum):
+    SENT = "sent"
+    FULL = "full"  # this client's pipe is full; nothing was sent
+    GONE = "gone"  # no such client any more
+
+
+class Waker:
+    """Wakes a poll from any thread or signal handler; many calls count as one, late ones none."""
+
+    def __init__(self) -> None:
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def set(self) -> None:
+        if self.fd >= 0:
+            os.eventfd_write(self.fd, 1)
+
+    def clear(self) -> None:
+        try:
+            os.eventfd_read(self.fd)
+        except BlockingIOError:
+            return
+
+    def close(self) -> None:
+        fd, self.fd = self.fd, -1
+        os.close(fd)
+
+
+class Transport:
+    """Frames from and to clients; a client is the identity ROUTER gave its connection."""
+
+    def __init__(self, waker: Waker) -> None:
+        self._waker = waker
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        for option, value in (
+            (zmq.ROUTER_MANDATORY, 1),
+            (zmq.SNDHWM, 64),
+            (zmq.RCVHWM, 64),
+            (zmq.MAXMSGSIZE, MAX_FRAME_BYTES),
+            (zmq.LINGER, 500),
+            (zmq.HEARTBEAT_IVL, 1000),
+            (zmq.HEARTBEAT_TIMEOUT, 3000),
+            (zmq.IPV6, 1),
+        ):
+            self._socket.setsockopt(option, value)
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(waker.fd, zmq.POLLIN)
+
+    def bind(self, endpoint: str, socket_path: Path | None) -> None:
+        """Listen; a socket file is for its owner and group only. Raises TransportError."""
+        old = os.umask(0o777 & ~SOCKET_MODE)
+        try:
+            self._socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            raise TransportError(
+                f"cannot listen on {endpoint}: {error}; choose another --endpoint"
+            ) from error
+        finally:
+            os.umask(old)
+        if socket_path is not None:
+            socket_path.chmod(SOCKET_MODE)
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when a message came, the waker was set, or the time is over."""
+        self._poller.poll(max(0, int(timeout_s * 1000)))
+        self._waker.clear()
+
+    def receive(self) -> Iterator[tuple[bytes, list[bytes]]]:
+        """Messages that are here now, as (client, frames); at most MAX_BATCH, fair to clients."""
+        for _ in range(MAX_BATCH):
+            try:
+                client = self._socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            frames: list[bytes] = []
+            while self._socket.getsockopt(zmq.RCVMORE):
+                part = self._socket.recv(zmq.NOBLOCK)
+                if len(frames) < MAX_PARTS:
+                    frames.append(part)
+            yield client, frames
+
+    def send(self, client: bytes, frames: list[bytes]) -> Delivery:
+        try:
+            self._socket.send_multipart([client, *frames], zmq.NOBLOCK)
+        except zmq.Again:
+            return Delivery.FULL
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EHOSTUNREACH:
+                return Delivery.GONE
+            raise
+        return Delivery.SENT
+
+    def close(self) -> None:
+        """Give queued replies half a second to leave, then close."""
+        self._socket.close()
+        self._context.term()

@@ -1,0 +1,145 @@
+"""The voices on the shelf: every pack of a folder, loaded and warm, and those that are broken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.config import EngineConfig
+from engines.errors import EngineError, VoiceError
+from engines.style import Style
+
+log = logging.getLogger(__name__)
+PACK_FILE = "voice.toml"
+
+
+class VoiceInfo(Protocol):
+    """What a voice says of itself."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def licence(self) -> str: ...
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def speakers(self) -> tuple[str, ...]: ...
+    @property
+    def emotions(self) -> tuple[str, ...]: ...
+
+
+class AudioChunk(Protocol):
+    """A piece of speech: float32 samples in -1..1, and the sentence they belong to."""
+
+    @property
+    def pcm(self) -> NDArray[np.float32]: ...
+    @property
+    def sentence(self) -> int: ...
+
+
+class SpeakingVoice(Protocol):
+    """What the daemon asks of a voice.
+
+    `plan` and `stream` raise EngineError for what cannot be spoken. `streams` may be open at once,
+    advanced in turn by one thread.
+    """
+
+    @property
+    def streams(self) -> int: ...
+
+    @property
+    def info(self) -> VoiceInfo: ...
+    def plan(self, text: str, style: Style, /) -> Any: ...
+    def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
+    def warm_up(self) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    path: str
+    code: str
+    text: str
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Voices by name, the default first, and the packs that could not be loaded."""
+
+    voices: dict[str, SpeakingVoice] = field(default_factory=dict)
+    broken: list[Broken] = field(default_factory=list)
+
+    @property
+    def streams(self) -> int:
+        """How many streams may be open at once, whatever their voices."""
+        return min((voice.streams for voice in self.voices.values()), default=1)
+
+    def close(self) -> None:
+        for voice in self.voices.values():
+            voice.close()
+
+
+def load_voices(
+    folder: Path, default: str, engines: EngineConfig, streams: int, progress: Callable[[str], None]
+) -> Shelf:
+    """Load and warm up every pack in `folder`; the rest serves where one is broken.
+
+    Raises VoiceError where no voice, or not the default one, can be used.
+    """
+    found = packs(folder)
+    try:
+        from engines.voice import RuntimeOptions, Voice  # heavy: after all is checked
+    except ModuleNotFoundError as error:
+        text = f"{error.name} is not installed; run `pip install 'sambertd[cpu]'`"
+        raise VoiceError("voice_unsupported", text) from error
+
+    options = RuntimeOptions(streams, engines.vocoder_threads, engines.acoustic_threads)
+    shelf = Shelf()
+    for path in found:
+        progress(f"loading voice {path.name}")
+        try:
+            voice = Voice.load(path, options)
+            voice.warm_up()
+        except EngineError as error:
+            log.error("voice %s cannot be used: %s (%s)", path, error, error.code)
+            shelf.broken.append(Broken(str(path), error.code, str(error)))
+        else:
+            shelf.voices[voice.info.name] = voice
+    return arranged(shelf, folder, default)
+
+
+def packs(folder: Path) -> list[Path]:
+    """The voice packs of a folder, by name. Raises VoiceError where there is none."""
+    if not folder.is_dir():
+        raise VoiceError("voice_not_found", f"{folder} is no folder; give one with --voices DIR")
+    found = sorted(path.parent for path in folder.glob(f"*/{PACK_FILE}"))
+    if not found:
+        raise VoiceError(
+            "voice_not_found",
+            f"no voice pack (a folder with {PACK_FILE}) in {folder}; "
+            "give another folder with --voices DIR",
+        )
+    return found
+
+
+def arranged(shelf: Shelf, folder: Path, default: str) -> Shelf:
+    """The shelf with its default voice first. Raises VoiceError where it is not there."""
+    if not shelf.voices:
+        reasons = "; ".join(f"{broken.path}: {broken.text}" for broken in shelf.broken)
+        raise VoiceError("voice_not_found", f"no voice in {folder} can be used: {reasons}")
+    if default and default not in shelf.voices:
+        known = ", ".join(shelf.voices)
+        raise VoiceError(
+            "voice_not_found", f"no voice {default!r} in {folder}; choose of {known} with --voice"
+        )
+    first = default or next(iter(shelf.voices))
+    shelf.voices = {first: shelf.voices.pop(first), **shelf.voices}
+    return shelf

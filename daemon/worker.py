@@ -1,0 +1,169 @@
+"""The engine thread: it loads the voices, then advances one utterance by one chunk per order.
+
+It sees queues, never sockets. The server decides what comes next (daemon/scheduler.py); here is
+only the doing. An EngineError ends one utterance; any other exception ends the daemon.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.voices import AudioChunk, Shelf, SpeakingVoice
+from engines.errors import EngineError, VoiceError
+from engines.style import Style
+
+log = logging.getLogger(__name__)
+MAX_CHUNK = 8192  # samples of one wire message or ring write
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """One utterance in the engine; `cancelled` may be set by any thread, at any time."""
+
+    voice: SpeakingVoice
+    text: str
+    style: Style
+    cancelled: bool = False
+    chunks: Iterator[AudioChunk] | None = field(default=None, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    shelf: Shelf
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    error: VoiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One step's outcome: pieces of s16le PCM of at most MAX_CHUNK samples; engine seconds."""
+
+    job: Job
+    pieces: tuple[bytes, ...]
+    sentence: int
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    job: Job
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    job: Job
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    error: BaseException
+
+
+Result = Loaded | Unusable | Spoken | Exhausted | Failed | Crashed
+
+
+class Worker:
+    """Runs orders one after the other on its thread and wakes the loop for each result."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._orders: queue.SimpleQueue[Callable[[], Result | None] | None] = queue.SimpleQueue()
+        self._results: deque[Result] = deque()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self.beat = time.monotonic()  # when the last step began or ended
+
+    def start(self, load: Callable[[], Shelf]) -> None:
+        self._orders.put(lambda: _load(load))
+        self._thread.start()
+
+    def advance(self, job: Job) -> None:
+        """Order the next chunk of a job. Exactly one result follows."""
+        self.beat = time.monotonic()
+        self._orders.put(lambda: _advance(job))
+
+    def close(self, job: Job) -> None:
+        """Order the end of a job: its stream is closed and its memory freed. No result."""
+        job.cancelled = True
+        self._orders.put(lambda: _close(job))
+
+    def results(self) -> Iterator[Result]:
+        """What came out since the last call."""
+        while self._results:
+            yield self._results.popleft()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Finish the step at hand and end the thread; False: it did not end in time."""
+        self._orders.put(None)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (order := self._orders.get()) is not None:
+            try:
+                result = order()
+            except BaseException as error:
+                log.exception("the engine failed")
+                self._results.append(Crashed(error))
+                self._wake()
+                return
+            self.beat = time.monotonic()
+            if result is not None:
+                self._results.append(result)
+                self._wake()
+
+
+def pcm_s16le(pcm: NDArray[np.float32]) -> bytes:
+    """Float samples as little-endian 16-bit PCM: rounded, clipped at full scale, never wrapped."""
+    scaled = np.rint(np.asarray(pcm, np.float32) * 32767.0)
+    samples: NDArray[np.int16] = np.clip(scaled, -32768, 32767).astype("<i2")
+    return samples.tobytes()
+
+
+def _load(load: Callable[[], Shelf]) -> Result:
+    try:
+        return Loaded(load())
+    except VoiceError as error:
+        return Unusable(error)
+
+
+def _advance(job: Job) -> Result:
+    started = time.monotonic()
+    try:
+        if job.chunks is None:
+            plan = job.voice.plan(job.text, job.style)
+            job.chunks = iter(job.voice.stream(plan, lambda: job.cancelled))
+        chunk = None if job.cancelled else next(job.chunks, None)
+    except EngineError as error:
+        return Failed(job, error.code, str(error))
+    took_s = time.monotonic() - started
+    if chunk is None:
+        return Exhausted(job, took_s)
+    if not np.isfinite(chunk.pcm).all():
+        text = "the voice made samples that are not numbers; please report the text and the voice"
+        return Failed(job, "internal", text)
+    pcm, step = pcm_s16le(chunk.pcm), 2 * MAX_CHUNK
+    pieces = tuple(pcm[i : i + step] for i in range(0, len(pcm), step))
+    return Spoken(job, pieces, chunk.sentence, took_s)
+
+
+def _close(job: Job) -> None:
+    chunks, job.chunks = job.chunks, None
+    close = getattr(chunks, "close", None)  # a generator ends its threads here
+    if close is not None:
+        close()

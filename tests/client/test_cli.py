@@ -1,0 +1,247 @@
+"""`sambertctl` against a real daemon, and starting one of its own."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sambertd_client import Client, cli
+from sambertd_client.endpoint import is_listening
+
+from tests.daemon.live import LiveDaemon
+
+PYTHON = sys.executable
+ROOT = Path(__file__).resolve().parents[2]
+Capture = pytest.CaptureFixture[str]
+
+
+def length(path: Path) -> int:
+    with wave.open(str(path)) as wav:
+        return int(wav.getnframes())
+
+
+def test_say_writes_a_file_and_reports(daemon: LiveDaemon, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "a.wav"
+    arguments = ["say", "今天好", "--endpoint", daemon.endpoint, "--out", str(out)]
+    assert cli.main([*arguments, "--emotion", "happy", "--speed", "1.2"]) == 0
+    assert length(out) == 3 * 800
+    said = capsys.readouterr().out
+    assert f"wrote {out}: 0.15 s of speech by voice tone" in said
+    assert "first audio after" in said
+    assert "real-time factor 0." in said
+    assert daemon.voice.plans[0].emotion == "happy"
+
+
+def test_say_as_json(daemon: LiveDaemon, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "a.wav"
+    assert cli.main(["say", "好", "--endpoint", daemon.endpoint, "--out", str(out), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["why"], facts["audio_s"], facts["voice"]) == ("end", 0.05, "tone")
+    assert facts["first_audio_ms"] >= facts["first_audio_daemon_ms"] > 0
+
+
+def test_a_pipe_on_both_ends(daemon: LiveDaemon) -> None:
+    command = [sys.executable, "-m", "sambertd_client.cli", "say", "-", "--out", "-"]
+    run = subprocess.run(
+        [*command, "--endpoint", daemon.endpoint],
+        input="好好\n".encode(),
+        capture_output=True,
+        timeout=20,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout[:4] == b"RIFF"
+    assert len(run.stdout) == 44 + 3 * 1600
+    assert b"first audio after" in run.stderr
+
+
+def test_no_speaker_is_told_and_the_fallback_is_written(
+    daemon: LiveDaemon, tmp_path: Path, capsys: Capture
+) -> None:
+    arguments = ["say", "好", "--endpoint", daemon.endpoint]
+    assert cli.main(arguments) == 4
+    assert "switched off by the settings" in capsys.readouterr().err
+    fallback = tmp_path / "speech.wav"
+    assert cli.main([*arguments, "--fallback", str(fallback)]) == 0
+    said = capsys.readouterr()
+    assert "no speaker: the speaker is switched off" in said.err
+    assert f"wrote {fallback}" in said.out
+    assert length(fallback) == 800
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["say", "😀"], 1, "text_unreadable"),
+        (["say", " "], 1, "text_empty"),
+        (["say", "好", "--voice", "x"], 1, "choose of: tone (unknown_voice)"),
+        (["say", "好", "--speed", "7"], 1, "speed"),
+    ],
+)
+def test_a_refusal_is_told_and_no_file_is_touched(
+    daemon: LiveDaemon,
+    tmp_path: Path,
+    capsys: Capture,
+    arguments: list[str],
+    code: int,
+    words: str,
+) -> None:
+    out = tmp_path / "old.wav"
+    out.write_text("old")
+    assert cli.main([*arguments, "--endpoint", daemon.endpoint, "--out", str(out)]) == code
+    assert words in capsys.readouterr().err
+    assert out.read_text() == "old"
+
+
+def test_a_file_that_cannot_be_written(daemon: LiveDaemon, capsys: Capture) -> None:
+    out = "/proc/none/a.wav"
+    assert cli.main(["say", "好" * 50, "--endpoint", daemon.endpoint, "--out", out]) == 1
+    assert out in capsys.readouterr().err
+
+
+def test_no_daemon(folder: Path, capsys: Capture) -> None:
+    for command in (["say", "好"], ["voices"], ["status"], ["cancel"], ["info"]):
+        assert cli.main([*command, "--endpoint", f"ipc://{folder}/none.sock"]) == 3
+        assert "no daemon listens on" in capsys.readouterr().err
+
+
+def test_voices_status_and_info(daemon: LiveDaemon, capsys: Capture) -> None:
+    endpoint = ["--endpoint", daemon.endpoint]
+    for command, words in (
+        ("voices", "tone (default): zh-CN, 16000 Hz, CC0"),
+        ("status", "no speaker: the speaker is switched off"),
+        ("info", "at most 2000 characters"),
+    ):
+        assert cli.main([command, *endpoint]) == 0
+        assert words in capsys.readouterr().out
+        assert cli.main([command, *endpoint, "--json"]) == 0
+        assert isinstance(json.loads(capsys.readouterr().out), dict)
+
+
+def test_cancel_ends_the_speech_of_others(
+    daemon: LiveDaemon, tmp_path: Path, capsys: Capture
+) -> None:
+    codes: list[int] = []
+    say = ["say", "慢" * 200, "--endpoint", daemon.endpoint, "--out", str(tmp_path / "a.wav")]
+    speaking = threading.Thread(target=lambda: codes.append(cli.main(say)))
+    speaking.start()
+    with Client(daemon.endpoint) as client:
+        while not client.status().in_work:
+            time.sleep(0.01)
+    assert cli.main(["cancel", "--endpoint", daemon.endpoint]) == 0
+    speaking.join(10)
+    assert codes == [5]
+    assert "cancelled 1" in capsys.readouterr().out
+
+
+@pytest.fixture
+def sambertd_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `sambertd` beside a Python: the humming one."""
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    command = python.with_name("sambertd")
+    command.write_text(
+        f'#!/bin/sh\ncd {ROOT} && exec {sys.executable} -m tests.daemon.tone_daemon "$@"\n'
+    )
+    command.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    return command
+
+
+def test_autostart_starts_a_daemon_shows_it_and_stops_it(
+    sambertd_here: Path, folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TONE_NO_PORTAUDIO", "1")
+    monkeypatch.setenv("TONE_LOAD_S", "0.5")
+    endpoint, out = f"ipc://{folder}/d.sock", folder / "speech.wav"
+    say = ["say", "你好", "--endpoint", endpoint, "--autostart", "--fallback", str(out)]
+    assert cli.main(say) == 0
+    said = capsys.readouterr()
+    assert "starting sambertd\nloading voice tone\n" in said.err
+    assert "sudo apt install libportaudio2" in said.err
+    assert length(out) == 2 * 800
+    assert not is_listening(endpoint)
+
+
+def test_autostart_uses_a_daemon_that_runs_and_leaves_it(
+    daemon: LiveDaemon, sambertd_here: Path, tmp_path: Path
+) -> None:
+    sambertd_here.unlink()
+    out = str(tmp_path / "a.wav")
+    assert cli.main(["say", "好", "--endpoint", daemon.endpoint, "--autostart", "--out", out]) == 0
+    assert is_listening(daemon.endpoint)
+
+
+def test_a_daemon_that_fails_to_start_is_quoted(
+    sambertd_here: Path, folder: Path, capsys: Capture
+) -> None:
+    sambertd_here.write_text("#!/bin/sh\necho 'no voice pack here' >&2; exit 4\n")
+    assert cli.main(["say", "好", "--endpoint", f"ipc://{folder}/d.sock", "--autostart"]) == 3
+    assert "exit code 4:\nno voice pack here" in capsys.readouterr().err
+
+
+def test_without_sambertd_the_cure_is_named(
+    sambertd_here: Path, folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sambertd_here.unlink()
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert cli.main(["say", "好", "--endpoint", f"ipc://{folder}/d.sock", "--autostart"]) == 3
+    assert "pip install 'sambertd[cpu]'" in capsys.readouterr().err
+
+
+def test_help_names_the_exit_codes(capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["say", "--help"])
+    assert "4  the daemon has no usable speaker" in capsys.readouterr().out
+
+
+def test_stdin_is_read_for_a_dash(
+    daemon: LiveDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("好好好"))
+    out = tmp_path / "a.wav"
+    assert cli.main(["say", "-", "--endpoint", daemon.endpoint, "--out", str(out)]) == 0
+    assert length(out) == 3 * 800
+
+
+def test_a_command_of_another_package_runs(tmp_path: Path) -> None:
+    """A distribution that is only a folder with an entry point, as pip would install it."""
+    (tmp_path / "greeter.py").write_text("def main(argv):\n    print('hi', *argv)\n    return 9\n")
+    info = tmp_path / "greeter-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: greeter\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[sambertctl.commands]\ngreet = greeter:main\n")
+    run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run
+    done = run(
+        [sys.executable, "-m", "sambertd_client.cli", "greet", "you"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (9, "hi you\n"), done.stderr
+
+
+def test_a_terminated_sambertctl_leaves_no_daemon_behind(sambertd_here: Path, folder: Path) -> None:
+    endpoint = f"ipc://{folder}/d.sock"
+    say = ["say", "慢" * 200, "--autostart", "--out", "-", "--endpoint", endpoint]
+    program = (
+        f"import sys; sys.executable = {str(sambertd_here.with_name('python'))!r}\n"
+        f"from sambertd_client.cli import main; sys.exit(main({say!r}))"
+    )
+    environ = {**os.environ, "TONE_NO_PORTAUDIO": "1"}
+    with subprocess.Popen([PYTHON, "-c", program], env=environ, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(4) == b"RIFF"
+        process.terminate()
+        process.stdout.read()
+    assert process.returncode == 128 + 15
+    assert not is_listening(endpoint)

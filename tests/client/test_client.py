@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import time
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sambertd_client import Client, NoDaemonError, RefusedError, WavWriter
+from sambertd_client.endpoint import client_endpoint, daemon_endpoint, is_listening
+
+from tests.daemon.live import LiveDaemon
+
+
+def test_speech_arrives_piece_by_piece_with_its_account(daemon: LiveDaemon) -> None:
+    with Client(daemon.endpoint) as client:
+        speech = client.say("慢好" * 10)
+        pieces = [time.monotonic() for _ in speech]
+    assert speech.done is not None
+    assert (speech.done.why, speech.done.samples, len(pieces)) == ("end", 16000, 20)
+    assert pieces[-1] - pieces[0] > 0.3, "the first pieces come while the last are made"
+    assert speech.ttfa_ms is not None
+    assert speech.done.ttfa_ms is not None
+    assert speech.ttfa_ms >= speech.done.ttfa_ms > 50
+
+
+def test_two_utterances_of_one_client_do_not_mix(daemon: LiveDaemon) -> None:
+    with Client(daemon.endpoint) as client:
+        one, two = client.say("好" * 40), client.say("好" * 3)
+        assert (len(two.read()), len(one.read())) == (3 * 1600, 40 * 1600)
+
+
+def test_leaving_early_cancels(daemon: LiveDaemon) -> None:
+    with Client(daemon.endpoint) as client:
+        with client.say("慢" * 100) as speech:
+            next(iter(speech))
+        assert speech.wait().why == "cancelled"
+
+
+def test_a_refusal_has_a_code(daemon: LiveDaemon) -> None:
+    with (
+        Client(daemon.endpoint) as client,
+        pytest.raises(RefusedError, match="choose of: tone") as e,
+    ):
+        client.say("好", voice="nobody")
+    assert e.value.code == "unknown_voice"
+
+
+def test_no_daemon_is_told_after_the_timeout(folder: Path) -> None:
+    with Client(f"ipc://{folder}/none.sock", timeout=0.2) as client:
+        with pytest.raises(NoDaemonError, match="start the daemon with `sambertd`"):
+            client.hello()
+        with pytest.raises(NoDaemonError):
+            client.say("好")
+
+
+def test_a_bad_endpoint_is_told(folder: Path) -> None:
+    with pytest.raises(NoDaemonError, match="is not an endpoint"):
+        Client("nowhere")
+
+
+def test_silence_is_no_failure_while_the_daemon_lives(daemon: LiveDaemon) -> None:
+    with Client(daemon.endpoint, timeout=0.05) as client:
+        assert client.say("慢" * 8, credit=1).wait().why == "end"
+
+
+def test_a_daemon_that_stops_says_so_and_the_client_goes_on_with_the_next(
+    start_daemon: Callable[..., LiveDaemon],
+) -> None:
+    first = start_daemon()
+    with Client(first.endpoint, timeout=0.5) as client:
+        speech = client.say("好" * 100, credit=0)
+        first.stop()
+        start_daemon()
+        assert client.say("好").read()
+        with pytest.raises(Exception, match="shutting down"):
+            speech.wait()
+
+
+def test_endpoints_of_users_and_the_system(folder: Path) -> None:
+    env = {"XDG_RUNTIME_DIR": str(folder), "RUNTIME_DIRECTORY": "/run/one:/run/two"}
+    assert daemon_endpoint(env) == "ipc:///run/one/sambertd.sock"
+    assert daemon_endpoint({**env, "SAMBERTD_ENDPOINT": "tcp://[::1]:1"}) == "tcp://[::1]:1"
+    assert client_endpoint({"SAMBERTD_ENDPOINT": "ipc:///x"}) == "ipc:///x"
+
+
+def test_whether_somebody_listens(daemon: LiveDaemon, folder: Path) -> None:
+    assert is_listening(daemon.endpoint)
+    assert not is_listening(f"ipc://{folder}/none.sock")
+    assert not is_listening("tcp://127.0.0.1:1")
+
+
+def test_a_wav_file_is_written_while_it_comes(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with WavWriter(str(path), 24000) as wav:
+        assert not path.exists()
+        wav.write(b"\x01\x02" * 100)
+        wav.write(b"\x03\x04" * 50)
+    with wave.open(str(path)) as read:
+        assert (read.getframerate(), read.getnchannels(), read.getsampwidth()) == (24000, 1, 2)
+        assert read.readframes(1000) == b"\x01\x02" * 100 + b"\x03\x04" * 50

@@ -1,0 +1,130 @@
+"""A real daemon with the humming voice, and a bare client, for the tests of both sides."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+import pytest
+import zmq
+from sambertd_client import Client
+
+from daemon.config import Config, Limits, SpeakerConfig
+from daemon.server import Server
+from daemon.voices import Shelf
+from tests.daemon.tone import ToneVoice
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path: pytest's own may exceed the 107 bytes of a socket's."""
+    path = Path(tempfile.mkdtemp(prefix="sd-"))
+    yield path
+    shutil.rmtree(path)
+
+
+class LiveDaemon:
+    """A real server on a real socket, in a thread, with the humming voice."""
+
+    def __init__(self, folder: Path, limits: Limits, speaker: SpeakerConfig) -> None:
+        self.endpoint = f"ipc://{folder / 'd.sock'}"
+        self.voice = ToneVoice()
+        config = Config(endpoint=self.endpoint, voices=folder, limits=limits, speaker=speaker)
+        shelf = Shelf(voices={"tone": self.voice})
+        self.server = Server(config, lambda _: shelf)
+        self.exit_code: int | None = None
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        self.exit_code = self.server.run()
+
+    def start(self) -> None:
+        self._thread.start()
+        with Client(self.endpoint, timeout=20) as client:
+            while client.status().state == "loading":
+                time.sleep(0.01)
+
+    def stop(self) -> int | None:
+        self.server.stop()
+        return self.join()
+
+    def join(self) -> int | None:
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+        return self.exit_code
+
+
+@pytest.fixture
+def start_daemon(folder: Path) -> Iterator[Callable[..., LiveDaemon]]:
+    """Starts a daemon with the given limits; stopped at the end, streams all closed."""
+    running: list[LiveDaemon] = []
+
+    def start(speaker: SpeakerConfig | None = None, **limits: Any) -> LiveDaemon:
+        sound = speaker or SpeakerConfig(enabled=False)
+        live = LiveDaemon(folder, replace(Limits(), **limits), sound)
+        running.append(live)
+        live.start()
+        return live
+
+    yield start
+    for live in running:
+        live.stop()
+        assert live.voice.open_streams == 0
+
+
+@pytest.fixture
+def daemon(start_daemon: Callable[..., LiveDaemon]) -> LiveDaemon:
+    return start_daemon()
+
+
+class RawClient:
+    """A bare DEALER with msgpack maps: what a client in another language would be."""
+
+    def __init__(self, endpoint: str, rcvhwm: int = 1000) -> None:
+        self._context = zmq.Context()
+        self.socket = self._context.socket(zmq.DEALER)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.setsockopt(zmq.RCVHWM, rcvhwm)
+        self.socket.connect(endpoint)
+
+    def send(self, kind: str | None, **fields: Any) -> None:
+        self.socket.send(msgpack.packb({"v": 1, "t": kind, "id": "1", **fields}))
+
+    def receive(self, timeout_s: float = 15.0) -> tuple[dict[str, Any], bytes]:
+        assert self.socket.poll(int(timeout_s * 1000)), "no reply"
+        frames = self.socket.recv_multipart()
+        return msgpack.unpackb(frames[0]), frames[1] if len(frames) > 1 else b""
+
+    def ask(self, kind: str | None, **fields: Any) -> dict[str, Any]:
+        self.send(kind, **fields)
+        return self.receive()[0]
+
+    def silent(self, for_s: float = 0.2) -> bool:
+        return not self.socket.poll(int(for_s * 1000))
+
+    def close(self) -> None:
+        self.socket.close()
+        self._context.term()
+
+
+Connect = Callable[..., RawClient]
+
+
+@pytest.fixture
+def raw_client() -> Iterator[Callable[..., RawClient]]:
+    opened: list[RawClient] = []
+
+    def connect(endpoint: str, **options: Any) -> RawClient:
+        opened.append(RawClient(endpoint, **options))
+        return opened[-1]
+
+    yield connect
+    for client in opened:
+        client.close()

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from daemon.config import Config, ConfigError, parse
+
+ENV = {"XDG_RUNTIME_DIR": "/run/user/1", "HOME": "/home/robot"}
+
+
+def test_the_command_line_wins_over_the_file_over_the_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "sambertd.toml"
+    file.write_text(
+        'endpoint = "tcp://127.0.0.1:7300"\nvoices = "packs"\nlog_level = "debug"\n'
+        '[limits]\nwaiting = 3\nstall_s = 2\n[speaker]\ndevice = "USB"\n'
+    )
+    config = parse(["--config", str(file), "--device", "HDMI", "--no-speaker"], ENV)
+    assert config.endpoint == "tcp://127.0.0.1:7300"
+    assert config.voices == tmp_path / "packs"
+    assert (config.limits.waiting, config.limits.in_work, config.limits.stall_s) == (3, 4, 2.0)
+    assert (config.speaker.device, config.speaker.enabled) == ("HDMI", False)
+    assert config.socket_path is None
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("endpiont = 'x'", "endpiont"),
+        ("[limits]\nwork = 1", "limits.work"),
+        ("[limits]\nin_work = 0", "limits.in_work"),
+        ("[limits]\nin_work = true", "limits.in_work"),
+        ("[limits]\nstall_s = nan", "limits.stall_s"),
+        ("[limits]\ntext_chars = '9'", "limits.text_chars"),
+        ("limits = 3", "limits"),
+        ("[speaker]\nlatency_s = 9", "speaker.latency_s"),
+        ("[speaker]\nenabled = 1", "speaker.enabled"),
+        ("voices = 1", "voices"),
+        ("log_level = 'loud'", "log_level"),
+        ("endpoint = 'ipc://'", "endpoint"),
+        (f"endpoint = 'ipc:///{'x' * 107}'", "107"),
+        ("endpoint = 'tcp://0.0.0.0:7300'", "encryption"),
+        ("endpoint = 'tcp://robot:7300'", "encryption"),
+        ("endpoint = 'tcp://127.0.0.1'", "endpoint"),
+        ("endpoint = 'tcp://127.0.0.1:99999'", "endpoint"),
+        ("endpoint = 'http://127.0.0.1:80'", "endpoint"),
+        ("endpoint = ", "TOML"),
+    ],
+)
+def test_a_bad_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
+    file = tmp_path / "sambertd.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=named):
+        parse(["--config", str(file)], ENV)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml"):
+        parse(["--config", str(tmp_path / "none.toml")], ENV)
+
+
+def test_systemd_names_the_folder_of_the_socket() -> None:
+    config = parse([], {**ENV, "RUNTIME_DIRECTORY": "/run/sambertd"})
+    assert config.endpoint == "ipc:///run/sambertd/sambertd.sock"
+    assert config.socket_path == Path("/run/sambertd/sambertd.sock")
+
+
+def test_the_checkout_has_its_own_voices() -> None:
+    assert parse([], ENV).voices == Path(__file__).resolve().parents[2] / "voices"
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(AttributeError):
+        Config("ipc:///x", Path()).endpoint = "ipc:///y"  # type: ignore[misc]

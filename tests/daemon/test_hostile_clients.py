@@ -1,0 +1,139 @@
+"""Clients that send garbage, vanish, or stop reading: they harm nobody."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+
+import msgpack  # type: ignore[import-untyped]
+import pytest
+import zmq
+from sambertd_client import Client
+
+from tests.daemon.live import Connect, LiveDaemon
+from tests.daemon.tone import SLOW
+
+
+def still_serves(daemon: LiveDaemon) -> None:
+    with Client(daemon.endpoint) as client:
+        assert len(client.say("好好").read()) == 3200
+
+
+GARBAGE = [
+    b"",
+    b"\x00",
+    b"hello",
+    os.urandom(1000),
+    b"\x91" * 60000,  # nested arrays
+    b"\x81\xa1a" * 20000,  # nested maps
+    b"\xdd\xff\xff\xff\xff",  # an array said to have 2**32 items
+    b"\xdb\xff\xff\xff\xff",
+    b"\xd6\xff\x00\x00\x00\x00",  # a timestamp extension
+    msgpack.packb([1, 2, 3]),
+    msgpack.packb({1: 2}),
+    msgpack.packb({b"v": b"1"}),
+    msgpack.packb({"v": 1, "t": "say", "id": "1", "text": b"bytes"}),
+    b"\x82\xa1v\x01\xa1t\xa3\xff\xfe\xfd",  # not UTF-8
+]
+
+
+@pytest.mark.parametrize("frame", GARBAGE, ids=range(len(GARBAGE)))
+def test_garbage_gets_an_error(daemon: LiveDaemon, raw_client: Connect, frame: bytes) -> None:
+    client = raw_client(daemon.endpoint)
+    client.socket.send(frame)
+    reply, _ = client.receive()
+    assert (reply["t"], reply["id"]) in (("error", ""), ("error", "1"))
+    assert reply["code"] in ("undecodable", "bad_field")
+    assert client.ask("hello")["t"] == "welcome"
+
+
+@pytest.mark.parametrize("count", [2, 3, 200])
+def test_too_many_parts(daemon: LiveDaemon, raw_client: Connect, count: int) -> None:
+    client = raw_client(daemon.endpoint)
+    client.socket.send_multipart([msgpack.packb({"v": 1, "t": "hello", "id": "1"})] * count)
+    assert client.receive()[0]["code"] == "bad_frames"
+    still_serves(daemon)
+
+
+def test_an_oversize_frame_drops_only_its_sender(daemon: LiveDaemon, raw_client: Connect) -> None:
+    client = raw_client(daemon.endpoint)
+    client.socket.send(bytes(1 << 20))
+    assert client.silent()
+    still_serves(daemon)
+
+
+def test_bytes_that_are_not_zeromq(daemon: LiveDaemon) -> None:
+    for data in (b"GET / HTTP/1.1\r\n\r\n", os.urandom(4096), b"\xff" * 10):
+        with socket.socket(socket.AF_UNIX) as link:
+            link.connect(daemon.endpoint.removeprefix("ipc://"))
+            link.sendall(data)
+    still_serves(daemon)
+
+
+def test_a_client_that_vanishes_mid_stream_frees_its_place(
+    start_daemon: Callable[..., LiveDaemon], raw_client: Connect
+) -> None:
+    daemon = start_daemon(in_work=1, waiting=0)
+    context = zmq.Context()
+    gone = context.socket(zmq.DEALER)
+    gone.setsockopt(zmq.LINGER, 0)
+    gone.connect(daemon.endpoint)
+    say = {"v": 1, "t": "say", "id": "1", "text": SLOW * 500, "credit": 1000}
+    gone.send(msgpack.packb(say))
+    assert gone.poll(2000)
+    gone.close()
+    context.term()
+    with Client(daemon.endpoint) as client:
+        until = time.monotonic() + 3
+        while client.status().in_work and time.monotonic() < until:
+            time.sleep(0.02)
+        assert client.status().cancelled == 1
+    still_serves(daemon)
+
+
+def test_a_client_without_credit_stalls_only_itself_and_is_dropped(
+    start_daemon: Callable[..., LiveDaemon], raw_client: Connect
+) -> None:
+    daemon = start_daemon(in_work=1, waiting=4, stall_s=1.0)
+    stalled = [raw_client(daemon.endpoint) for _ in range(3)]
+    for client in stalled:
+        assert client.ask("say", text="好" * 500, credit=0)["t"] == "accepted"
+    still_serves(daemon)  # at once, though in_work is 1 and all of it is stalled
+    assert all(client.silent(0.01) for client in stalled)
+    for client in stalled:
+        done, _ = client.receive(3)
+        assert (done["t"], done["why"], done["code"]) == ("done", "error", "client_stalled")
+        assert done["samples"] == 0
+
+
+def test_credit_is_never_exceeded(daemon: LiveDaemon, raw_client: Connect) -> None:
+    client = raw_client(daemon.endpoint)
+    client.ask("say", text="好" * 10, credit=2)
+    for granted in (2, 3, 1):
+        for _ in range(granted):
+            assert client.receive()[0]["t"] == "audio"
+        assert client.silent(0.05)
+        client.send("credit", grant={2: 3, 3: 1, 1: 9}[granted])
+    kinds = [client.receive()[0]["t"] for _ in range(5)]
+    assert kinds == ["audio"] * 4 + ["done"]
+
+
+def test_a_client_that_never_reads_loses_its_own_replies_only(
+    start_daemon: Callable[..., LiveDaemon], raw_client: Connect
+) -> None:
+    daemon = start_daemon(stall_s=1.0)
+    deaf = raw_client(daemon.endpoint, rcvhwm=1)
+    deaf.send("say", text="好" * 1000, credit=1000)
+    for number in range(3000):
+        try:
+            deaf.socket.send(msgpack.packb({"v": 1, "t": "status", "id": str(number)}), zmq.NOBLOCK)
+        except zmq.Again:
+            time.sleep(0.001)
+    still_serves(daemon)
+    with Client(daemon.endpoint) as client:
+        until = time.monotonic() + 4
+        while client.status().in_work and time.monotonic() < until:
+            time.sleep(0.02)
+        assert client.status().in_work == 0
