@@ -11,14 +11,23 @@ import torch
 
 from trt_build.export.decoder_graph import decoder_step, memory_projection
 from trt_build.export.encoder_graph import duration_step, encoder
+from trt_build.export.errors import ExportError
 from trt_build.export.postnet_graph import postnet
 from trt_build.export.sambert import Sambert
 
 
 def export_acoustic(model: Sambert) -> dict[str, onnx.ModelProto]:
-    """All graphs of a SAMBERT with speaker ids, by name."""
+    """All graphs of a SAMBERT with speaker ids, by name.
+
+    Raises:
+        ExportError: speaker_embeddings, the voice takes those instead of ids; or filter_shift.
+    """
     if model.takes_embeddings:
-        raise ValueError("voices with speaker embeddings (SE) cannot be exported yet")
+        raise ExportError(
+            "speaker_embeddings",
+            "this voice takes speaker embeddings (SE: true in config.yaml), which voice packs do "
+            "not hold; train or pick one that takes speaker ids",
+        )
     model.eval()
     with torch.no_grad():
         return {

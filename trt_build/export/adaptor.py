@@ -1,4 +1,4 @@
-"""Variance adaptor of SAMBERT: pitch, energy and duration of every symbol, and the expansion to frames."""
+"""Variance adaptor of SAMBERT: pitch, energy and duration per symbol, expansion to frames."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ class DurationPredictor(nn.Module):
 
     def __init__(self, d_cond: int, params: dict[str, Any]) -> None:
         super().__init__()
+        self.d_cond = d_cond
         prenet, units = params["dur_pred_prenet_units"], params["dur_pred_lstm_units"]
         self.prenet = Prenet(1, prenet)
         self.lstm = nn.LSTM(prenet[-1] + d_cond, units, num_layers=2, batch_first=True)
@@ -66,9 +67,9 @@ class DurationPredictor(nn.Module):
         self, before: Tensor, cond: Tensor, state: LstmState | None = None
     ) -> tuple[Tensor, LstmState]:
         """before (B, T, 1) and cond (B, T, d_cond) -> (B, T) and the LSTM state."""
-        hidden, state = self.lstm(torch.cat([self.prenet(before), cond], -1), state)
-        assert state is not None
-        return F.relu(self.fc(hidden).squeeze(-1)), state
+        after: LstmState
+        hidden, after = self.lstm(torch.cat([self.prenet(before), cond], -1), state)
+        return F.relu(self.fc(hidden).squeeze(-1)), after
 
     def infer(self, cond: Tensor) -> Tensor:
         """Symbol by symbol: (B, T, d_cond) -> (B, T)."""

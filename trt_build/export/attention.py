@@ -1,7 +1,7 @@
 """Transformer blocks of SAMBERT: self-attention for the text, PNCA for the mel decoder.
 
-PNCA is the causal banded attention of "RobuTrans"-style decoders used by KAN-TTS: a step looks at a
-band of its own past (x) and at a band of the memory from its own position on (h).
+PNCA is the pseudo non-causal attention of RobuTrans (Li et al. 2020), in bands: a step looks at
+some steps of its own past (x), and at the memory of as many steps from its own on (h).
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class FeedForward(nn.Module):
         if pad is not None:
             y = y.masked_fill(pad[:, None], 0.0)
         y = self.w_2(self.dropout(y)).transpose(1, 2)
-        return x + self.dropout(y)
+        out: Tensor = x + self.dropout(y)
+        return out
 
 
 class SelfAttention(nn.Module):
@@ -91,7 +92,8 @@ class TextBlock(nn.Module):
         keep = None if pad is None else ~pad[:, None, None]
         x = self.slf_attn(x, keep)
         if pad is None:
-            return self.pos_ffn(x)  # type: ignore[no-any-return]
+            whole: Tensor = self.pos_ffn(x)
+            return whole
         out: Tensor = self.pos_ffn(x.masked_fill(pad[..., None], 0.0), pad)
         return out.masked_fill(pad[..., None], 0.0)
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import onnx
 import torch
-from torch import nn
 
 from trt_build.export.attention import PncaAttention
 from trt_build.export.graph import Graph
-from trt_build.export.layers import feed_forward
+from trt_build.export.layers import feed_forward, prenet
 from trt_build.export.sambert import Sambert
 
 MASKED = -1e4
+STACK = "mel_decoder.mel_dec"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ def decoder_sizes(model: Sambert) -> DecoderSizes:
 
 
 def memory_projection(model: Sambert) -> onnx.ModelProto:
-    """memory (1, S, d_mem) -> memory_kv (S, layers, 2, width): keys and values, once per sentence."""
+    """memory (1, S, d_mem) -> memory_kv (S, layers, 2, width): keys, values; once a sentence."""
     sizes = decoder_sizes(model)
     g = Graph("memory")
     memory = g.input("memory", [1, "S", sizes.memory])
     layers = [block.pnca_attn.w_h_kv for block in model.mel_decoder.mel_dec.pnca]
     weight = torch.cat([layer.weight for layer in layers])
     bias = torch.cat([layer.bias for layer in layers])
-    kv = g.linear(memory, "mel_decoder.memory_kv", weight, bias)
+    kv = g.linear(memory, f"{STACK}.memory_kv", weight, bias)
     kv = g.op("Reshape", kv, g.ints(-1, sizes.layers, 2, sizes.width))
     g.output(kv, "memory_kv", ["S", sizes.layers, 2, sizes.width])
     return g.model()
@@ -70,24 +70,20 @@ def decoder_step(model: Sambert) -> onnx.ModelProto:
     past = g.input("past", ["B", "W_past", *kv_shape])
     ahead = g.input("ahead", ["B", "W", *kv_shape])
     bias = _mask_bias(g, g.input("past_keep", ["B", "W"]), g.input("ahead_keep", ["B", "W"]))
-    for i, layer in enumerate(stack.prenet.fcs):
-        if isinstance(layer, nn.Linear):
-            x = g.linear(x, f"mel_decoder.prenet.fcs.{i}", layer.weight, layer.bias)
-            if i + 1 < len(stack.prenet.fcs):
-                x = g.op("Relu", x, at="mel_decoder.prenet")
-    x = g.op("Concat", memory, x, axis=1)
+    x = g.op("Concat", memory, prenet(g, x, f"{STACK}.prenet", stack.prenet), axis=1)
     proj = stack.dec_in_proj
-    x = g.linear(x, "mel_decoder.dec_in_proj", proj.weight * stack.scale, proj.bias * stack.scale)
+    x = g.linear(x, f"{STACK}.scaled_in_proj", proj.weight * stack.scale, proj.bias * stack.scale)
     past_layers = g.cut(past, [1] * sizes.layers, 2, "past")
     ahead_layers = g.cut(ahead, [1] * sizes.layers, 2, "ahead")
     new = []
     for i, block in enumerate(stack.pnca):
-        name = f"mel_decoder.pnca.{i}"
-        x, kv = _pnca(g, x, name, block.pnca_attn, past_layers[i], ahead_layers[i], bias)
+        name = f"{STACK}.pnca.{i}"
+        attn, windows = f"{name}.pnca_attn", (past_layers[i], ahead_layers[i])
+        x, kv = _pnca(g, x, attn, block.pnca_attn, windows, bias)
         new.append(kv)
         x = feed_forward(g, x, f"{name}.pos_ffn", block.pos_ffn)
-    x = g.layer_norm(x, "mel_decoder.ln", stack.ln.weight, stack.ln.bias)
-    x = g.linear(x, "mel_decoder.dec_out_proj", stack.dec_out_proj.weight, stack.dec_out_proj.bias)
+    x = g.layer_norm(x, f"{STACK}.ln", stack.ln.weight, stack.ln.bias)
+    x = g.linear(x, f"{STACK}.dec_out_proj", stack.dec_out_proj.weight, stack.dec_out_proj.bias)
     g.output(x, "frames", ["B", sizes.frames_per_step * sizes.mels])
     g.output(g.op("Concat", *new, axis=1), "kv", ["B", *kv_shape])
     return g.model()
@@ -102,20 +98,21 @@ def _mask_bias(g: Graph, past_keep: str, ahead_keep: str) -> str:
 
 
 def _pnca(
-    g: Graph, x: str, name: str, layer: PncaAttention, past: str, ahead: str, bias: str
+    g: Graph, x: str, name: str, layer: PncaAttention, windows: tuple[str, str], bias: str
 ) -> tuple[str, str]:
-    """Both attentions of one layer at once: own past and memory ahead are stacked on axis 1.
+    """Both attentions of one layer at once: windows, own past and memory ahead, are stacked.
 
     Scores are sums of products rather than matrix products: with one query and a dozen keys that is
     fewer and cheaper nodes.
     """
+    past, ahead = windows
     width, n_head = layer.fc_x.in_features, layer.n_head
     d_head = width // n_head
     normed = g.layer_norm(x, f"{name}.layer_norm", layer.layer_norm.weight, layer.layer_norm.bias)
     weight, b = layer.w_x_qkv.weight.clone(), layer.w_x_qkv.bias.clone()
     weight[:width] *= d_head**-0.5
     b[:width] *= d_head**-0.5
-    q, kv = g.cut(g.linear(normed, f"{name}.w_x_qkv", weight, b), [width, 2 * width], 1, name)
+    q, kv = g.cut(g.linear(normed, f"{name}.scaled_qkv", weight, b), [width, 2 * width], 1, name)
     kv = g.op("Reshape", kv, g.ints(0, 1, 2, width), at=name)
     here = g.op("Unsqueeze", kv, g.ints(1), at=name)
     seen = g.op("Concat", past, here, at=name, axis=1)

@@ -11,13 +11,25 @@ from trt_build.export.adaptor import ProsodyPredictor
 from trt_build.export.attention import SelfAttention
 from trt_build.export.fsmn import Fsmn
 from trt_build.export.graph import FlatState, Graph
-from trt_build.export.layers import conv1d, embedding, feed_forward, lstm_gates
+from trt_build.export.layers import (
+    conv1d,
+    embedding,
+    feed_forward,
+    filter_sides,
+    fsmn_ffn,
+    fsmn_filter,
+    lstm_gates,
+    lstm_parameters,
+    prenet,
+)
 from trt_build.export.sambert import Sambert
 
 
 def encoder(model: Sambert) -> onnx.ModelProto:
-    """ids (1, T, 6), pitch_scale, pitch_shift, energy_shift (1,) -> text (1, T, d_text), cond (1, T, d).
+    """ids (1, T, 6) and prosody controls -> text (1, T, d_text), cond (1, T, d_cond).
 
+    Columns of ids: phone, tone, syllable flag, word segment, emotion, speaker. The controls
+    pitch_scale, pitch_shift and energy_shift (1,) change what the predictors say.
     text is coloured by pitch and energy; cond is what the duration predictor sees, and its last
     columns are the speaker's and the emotion's hidden states. pitch and energy (1, T) come out too.
     """
@@ -36,7 +48,8 @@ def encoder(model: Sambert) -> onnx.ModelProto:
     energy = g.op("Add", energy, g.input("energy_shift", [1]))
     coloured = text
     for name, value in (("pitch_emb", pitch), ("energy_emb", energy)):
-        added = conv1d(g, g.op("Unsqueeze", value, g.ints(1)), name, getattr(adaptor, name))
+        line = g.op("Unsqueeze", value, g.ints(1))
+        added = conv1d(g, line, f"variance_adaptor.{name}", getattr(adaptor, name))
         coloured = g.op("Add", coloured, g.op("Transpose", added, perm=[0, 2, 1]))
     cond = g.op("Concat", coloured, speaker, emotion, axis=2)
     d_text = model.params["encoder_projection_units"]
@@ -61,9 +74,10 @@ def _text_encoder(g: Graph, model: Sambert, columns: list[str]) -> str:
         row = embedding(g, f"text_encoder.{name}", table, column)
         x = g.op("Add", x, row) if x else row
     stack = enc.ling_enc
-    positions = g.weight("text_encoder.positions", stack.position_enc.position_enc[0])
+    name = "text_encoder.ling_enc.position_enc.position_enc"
+    positions = g.weight(name, stack.position_enc.position_enc)
     length = g.op("Shape", columns[0], start=1, end=2)
-    here = g.op("Slice", positions, g.ints(0), length, g.ints(0))
+    here = g.op("Slice", positions, g.ints(0), length, g.ints(1))
     x = g.op("Add", g.op("Mul", x, g.scalar(stack.scale)), here)
     for i, block in enumerate(stack.fft):
         name = f"text_encoder.ling_enc.fft.{i}"
@@ -97,26 +111,15 @@ def _prosody(g: Graph, x: str, name: str, layer: ProsodyPredictor) -> str:
     x = _fsmn(g, x, f"variance_adaptor.{name}.fsmn", layer.fsmn)
     x = g.op("Transpose", x, at=name, perm=[1, 0, 2])
     lstm: nn.LSTM = layer.blstm
-    weights = [
-        lstm_gates(torch.stack([getattr(lstm, f"{kind}_l0{way}") for way in ("", "_reverse")]))
-        for kind in ("weight_ih", "weight_hh")
-    ]
-    biases = [
-        torch.cat(
-            [
-                lstm_gates(getattr(lstm, f"{kind}_l0{way}")[None])[0]
-                for kind in ("bias_ih", "bias_hh")
-            ]
-        )
-        for way in ("", "_reverse")
-    ]
+    ways = [lstm_parameters(lstm, ending) for ending in ("l0", "l0_reverse")]
+    w, r, b_ih, b_hh = (lstm_gates(torch.stack(parts)) for parts in zip(*ways, strict=True))
     at = f"variance_adaptor.{name}.blstm"
     hidden = g.op(
         "LSTM",
         x,
-        g.weight(f"{at}.w", weights[0]),
-        g.weight(f"{at}.r", weights[1]),
-        g.weight(f"{at}.b", torch.stack(biases)),
+        g.weight(f"{at}.w", w),
+        g.weight(f"{at}.r", r),
+        g.weight(f"{at}.b", torch.cat([b_ih, b_hh], 1)),
         at=at,
         hidden_size=lstm.hidden_size,
         direction="bidirectional",
@@ -130,28 +133,17 @@ def _prosody(g: Graph, x: str, name: str, layer: ProsodyPredictor) -> str:
 
 def _fsmn(g: Graph, x: str, name: str, fsmn: Fsmn) -> str:
     """A whole-sequence FSMN over (1, T, C), without padding masks."""
-    width = fsmn.memory_block_lst[0].conv_dw.in_channels
-    d_in = fsmn.ffn_lst[0].w_1.in_channels
     for i, (ffn, block) in enumerate(zip(fsmn.ffn_lst, fsmn.memory_block_lst, strict=True)):
-        at = f"{name}.{i}"
-        y = g.linear(x, f"{name}.ffn_lst.{i}.w_1", ffn.w_1.weight[:, :, 0], ffn.w_1.bias)
-        y = g.linear(g.op("Relu", y, at=at), f"{name}.ffn_lst.{i}.w_2", ffn.w_2.weight[:, :, 0])
-        turned = g.op("Transpose", y, at=at, perm=[0, 2, 1])
-        filtered = g.op(
-            "Conv",
-            turned,
-            g.weight(f"{name}.memory_block_lst.{i}.conv_dw.weight", block.conv_dw.weight),
-            at=at,
-            group=width,
-            pads=[block.left, block.right],
-        )
-        y = g.op("Add", g.op("Transpose", filtered, at=at, perm=[0, 2, 1]), y, at=at)
-        x = g.op("Add", y, x, at=at) if (i or d_in == width) else y
+        at = f"{name}.memory_block_lst.{i}"
+        y = fsmn_ffn(g, x, f"{name}.ffn_lst.{i}", ffn)
+        y = g.op("Add", fsmn_filter(g, y, at, block, filter_sides(block)), y, at=at)
+        same = ffn.w_1.in_channels == block.conv_dw.in_channels
+        x = g.op("Add", y, x, at=at) if same else y
     return x
 
 
 def duration_step(model: Sambert) -> onnx.ModelProto:
-    """last (1, 1), cond (1, d), state (1, 4 * H) -> log_duration (1, 1), next_state.
+    """last (B, 1), cond (B, d_cond), state (B, 4 * H) -> log_duration (B, 1), next_state.
 
     Log durations are log(frames + 1), as the predictor was trained.
     """
@@ -159,21 +151,14 @@ def duration_step(model: Sambert) -> onnx.ModelProto:
     units, name = predictor.lstm.hidden_size, "variance_adaptor.duration_predictor"
     g = Graph("duration_step")
     state = FlatState(g)
-    cond = g.input("cond", ["B", predictor.lstm.input_size - predictor.prenet.fcs[-3].out_features])
-    x = g.input("last", ["B", 1])
-    for i, layer in enumerate(predictor.prenet.fcs):
-        if isinstance(layer, nn.Linear):
-            x = g.linear(x, f"{name}.prenet.fcs.{i}", layer.weight, layer.bias)
-            x = g.op("Relu", x, at=name)
+    cond = g.input("cond", ["B", predictor.d_cond])
+    x = prenet(g, g.input("last", ["B", 1]), f"{name}.prenet", predictor.prenet)
     x = g.op("Concat", x, cond, axis=1)
     for layer_no in range(2):
         at = f"{name}.lstm.{layer_no}"
         h, c = state.read((units,)), state.read((units,))
-        w, r, bw, br = (
-            getattr(predictor.lstm, f"{kind}_l{layer_no}")
-            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        )
-        gates = g.linear(g.op("Concat", x, h, at=at, axis=1), at, torch.cat([w, r], 1), bw + br)
+        w, r, b_w, b_r = lstm_parameters(predictor.lstm, f"l{layer_no}")
+        gates = g.linear(g.op("Concat", x, h, at=at, axis=1), at, torch.cat([w, r], 1), b_w + b_r)
         i_, f_, c_, o_ = g.cut(gates, [units] * 4, 1, at)
         keep = g.op("Mul", g.op("Sigmoid", f_, at=at), c, at=at)
         new = g.op("Mul", g.op("Sigmoid", i_, at=at), g.op("Tanh", c_, at=at), at=at)

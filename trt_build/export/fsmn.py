@@ -1,12 +1,15 @@
-"""Feed-forward sequential memory network (FSMN), the filter bank of SAMBERT's predictors and postnet.
+"""Feed-forward sequential memory network (FSMN), the filters of SAMBERT's predictors and postnet.
 
-Zhang et al. 2018, "Deep-FSMN for Large Vocabulary Continuous Speech Recognition" (arXiv:1803.05030).
+Zhang et al. 2018, "Deep-FSMN for Large Vocabulary Continuous Speech Recognition",
+arXiv:1803.05030.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from trt_build.export.containers import Layers
 
 
 class FeedForwardNet(nn.Module):
@@ -57,11 +60,11 @@ class Fsmn(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        self.ffn_lst = nn.ModuleList(
+        self.ffn_lst = Layers[FeedForwardNet](
             FeedForwardNet(d_in if i == 0 else width, d_inner, width, dropout)
             for i in range(layers)
         )
-        self.memory_block_lst = nn.ModuleList(
+        self.memory_block_lst = Layers[MemoryBlock](
             MemoryBlock(width, filter_size, shift, dropout) for _ in range(layers)
         )
         self.dropout = nn.Dropout(dropout)

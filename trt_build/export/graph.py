@@ -1,8 +1,10 @@
-"""A small typed writer of ONNX graphs, so that every node and name in a voice is there on purpose."""
+"""A small typed writer of ONNX graphs: every node and name in a voice is there on purpose."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch import Tensor
 
 OPSET = 19
 IR_VERSION = 10
+END = 2**31 - 1
 Shape = Sequence[int | str]
 
 
@@ -41,10 +44,15 @@ class Graph:
         self._outputs.append(helper.make_tensor_value_info(name, kind, shape))
 
     def weight(self, name: str, value: Tensor | npt.NDArray[Any]) -> str:
-        """Add a constant under this name; the same name twice is one constant."""
+        """Add a constant under this name; the same name and value twice is one constant.
+
+        Raises:
+            ValueError: the name already stands for another value.
+        """
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
-        if name not in self._weights:
-            self._weights[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        tensor = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+        if self._weights.setdefault(name, tensor) != tensor:
+            raise ValueError(f"two constants of graph {self.name} are called {name}")
         return name
 
     def ints(self, *values: int) -> str:
@@ -56,21 +64,34 @@ class Graph:
         return self.weight(f"scalar_{value!r}", np.array(value, np.float32))
 
     def op(self, kind: str, *inputs: str, at: str = "", outputs: int = 1, **attributes: Any) -> str:
-        """Add a node named after layer `at`; returns its first output. See `ops` for all of them."""
+        """Add a node named after layer `at`; returns its first output. `ops` returns them all."""
         return self.ops(kind, *inputs, at=at, outputs=outputs, **attributes)[0]
 
     def ops(
-        self, kind: str, *inputs: str, at: str = "", outputs: int = 1, **attributes: Any
+        self,
+        kind: str,
+        *inputs: str,
+        at: str = "",
+        outputs: int = 1,
+        into: Sequence[str] = (),
+        **attributes: Any,
     ) -> list[str]:
-        """Add a node with several outputs."""
+        """Add a node with several outputs, called `into` where that is given."""
         self._count += 1
         stem = f"{at or self.name}/{kind}_{self._count}"
-        names = [f"{stem}:{i}" for i in range(outputs)]
+        names = list(into) or [f"{stem}:{i}" for i in range(outputs)]
         self._nodes.append(helper.make_node(kind, list(inputs), names, name=stem, **attributes))
         return names
 
+    @contextmanager
+    def in_front(self) -> Iterator[None]:
+        """Nodes added inside go before all nodes so far."""
+        later, self._nodes = self._nodes, []
+        yield
+        self._nodes += later
+
     def slice(self, x: str, start: int, end: int, axis: int, at: str = "") -> str:
-        """x[start:end] along one axis."""
+        """x[start:end] along one axis; END is the end of any."""
         return self.op("Slice", x, self.ints(start), self.ints(end), self.ints(axis), at=at)
 
     def cut(self, x: str, sizes: Sequence[int], axis: int, at: str = "") -> list[str]:
@@ -122,23 +143,35 @@ class FlatState:
         """New value of the part read first among those not yet written."""
         self._updates.append(value)
 
+    def history(self, x: str, shape: tuple[int, ...], axis: int, at: str) -> str:
+        """x with what came before it in front: as many steps along `axis` as `shape` says.
+
+        shape is that of the history after the batch axis. The newest steps of the whole are kept
+        for the next call.
+        """
+        length = shape[axis - 1]
+        if length == 0:
+            return x
+        joined = self.graph.op("Concat", self.read(shape), x, at=at, axis=axis)
+        self.write(self.graph.slice(joined, -length, END, axis, at))
+        return joined
+
     @property
     def size(self) -> int:
         """Floats per stream."""
-        return sum(int(np.prod(shape)) for _, shape in self._slots)
+        return sum(prod(shape) for _, shape in self._slots)
 
     def close(self) -> None:
-        """Add the `state` input, the unpacking before all other nodes, and the `next_state` output."""
+        """Add the `state` input, its unpacking before all other nodes, and `next_state`."""
         g = self.graph
         if len(self._updates) != len(self._slots):
             raise ValueError(f"{len(self._slots)} states read, {len(self._updates)} written")
         g.input("state", ["B", self.size])
-        inner, g._nodes = g._nodes, []
-        sizes = [int(np.prod(shape)) for _, shape in self._slots]
-        for part, (name, shape) in zip(g.cut("state", sizes, 1, "state"), self._slots, strict=True):
-            g.op("Reshape", part, g.ints(0, *shape), at="state")
-            g._nodes[-1].output[0] = name
-        g._nodes += inner
+        sizes = [prod(shape) for _, shape in self._slots]
+        with g.in_front():
+            parts = g.cut("state", sizes, 1, "state")
+            for part, (name, shape) in zip(parts, self._slots, strict=True):
+                g.op("Reshape", part, g.ints(0, *shape), at="state", into=[name])
         flat = [
             g.op("Reshape", value, g.ints(0, size), at="state")
             for value, size in zip(self._updates, sizes, strict=True)

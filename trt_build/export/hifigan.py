@@ -11,11 +11,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate
+from math import prod
 from operator import mul
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from trt_build.export.containers import Layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class GeneratorConfig:
     @property
     def hop_length(self) -> int:
         """Samples per mel frame."""
-        return list(accumulate(self.upsample_scales, mul))[-1]
+        return prod(self.upsample_scales)
 
     @property
     def source_strides(self) -> tuple[int, ...]:
@@ -93,6 +97,24 @@ class ConvTranspose(nn.Module):
         return out[:, :, : out.shape[-1] - self.trim]
 
 
+class TransposedUpsampling(nn.Sequential):
+    """Leaky ReLU and a transposed convolution."""
+
+    @property
+    def deconv(self) -> nn.ConvTranspose1d:
+        """What carries the weights."""
+        return cast(ConvTranspose, self[1]).deconv
+
+
+class RepeatUpsampling(nn.Sequential):
+    """Every step repeated, leaky ReLU, and a convolution at the higher rate."""
+
+    @property
+    def conv1d(self) -> nn.Conv1d:
+        """What carries the weights."""
+        return cast(Conv, self[2]).conv1d
+
+
 class ResidualBlock(nn.Module):
     """Dilated and plain convolutions in pairs, each pair around a skip connection."""
 
@@ -101,13 +123,13 @@ class ResidualBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.slope = slope
-        self.convs1 = nn.ModuleList(
+        self.convs1 = Layers[Conv](
             Conv(
                 channels, channels, kernel, causal=causal, dilation=d, padding=(kernel - 1) * d // 2
             )
             for d in dilations
         )
-        self.convs2 = nn.ModuleList(
+        self.convs2 = Layers[Conv](
             Conv(channels, channels, kernel, causal=causal, padding=(kernel - 1) // 2)
             for _ in dilations
         )
@@ -138,19 +160,21 @@ class Generator(nn.Module):
         self.config = c = config
         k, causal = c.kernel_size, c.causal
         self.conv_pre = Conv(c.in_channels, c.channels, k, causal=causal, padding=(k - 1) // 2)
-        self.transpose_upsamples = nn.ModuleList()
-        self.repeat_upsamples = nn.ModuleList()
-        self.conv_blocks = nn.ModuleList()
+        self.transpose_upsamples = Layers[TransposedUpsampling]()
+        self.repeat_upsamples = Layers[RepeatUpsampling]()
+        self.conv_blocks = Layers[ResidualBlock]()
         width = c.channels
         for scale, up_kernel in zip(c.upsample_scales, c.upsample_kernels, strict=True):
             half = width // 2
             act = nn.LeakyReLU(c.slope)
             self.transpose_upsamples.append(
-                nn.Sequential(act, ConvTranspose(width, half, up_kernel, scale, causal=causal))
+                TransposedUpsampling(
+                    act, ConvTranspose(width, half, up_kernel, scale, causal=causal)
+                )
             )
             repeat = Conv(width, half, k, causal=causal, padding=(k - 1) // 2)
             self.repeat_upsamples.append(
-                nn.Sequential(nn.Upsample(scale_factor=scale), act, repeat)
+                RepeatUpsampling(nn.Upsample(scale_factor=scale), act, repeat)
             )
             for kernel, dilations in zip(c.resblock_kernels, c.resblock_dilations, strict=True):
                 self.conv_blocks.append(
@@ -160,7 +184,7 @@ class Generator(nn.Module):
         self.conv_post = Conv(width, 1, k, causal=causal, padding=(k - 1) // 2)
         if c.source is not None:
             self.source_module = Source(c.source)
-            self.source_downs = nn.ModuleList(
+            self.source_downs = Layers[Conv](
                 self._source_down(stride, c.channels >> (i + 1))
                 for i, stride in enumerate(c.source_strides)
             )

@@ -11,6 +11,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from trt_build.export.errors import ExportError
 from trt_build.export.graph import FlatState, Graph
 from trt_build.export.hifigan import Conv, Generator, ResidualBlock
 
@@ -33,12 +34,25 @@ def merged_upsampling(repeat: nn.Conv1d, transposed: nn.ConvTranspose1d, scale: 
     return weight.reshape(c_out * scale, c_in, taps)
 
 
+def bias_of(conv: nn.Conv1d | nn.ConvTranspose1d) -> Tensor:
+    """The bias, zeros where there is none."""
+    return torch.zeros(conv.out_channels) if conv.bias is None else conv.bias
+
+
 class VocoderGraph:
-    """Writes the graph of one causal generator."""
+    """Writes the graph of one causal generator.
+
+    Raises:
+        ExportError: not_causal.
+    """
 
     def __init__(self, generator: Generator) -> None:
         if not generator.config.causal:
-            raise ValueError("only causal generators stream with explicit state")
+            raise ExportError(
+                "not_causal",
+                "this vocoder looks ahead (causal: false in config.yaml), so it cannot stream with "
+                "its history as state; train or pick one with causal: true",
+            )
         self.generator, self.config = generator.eval(), generator.config
         self.g = Graph("vocoder")
         self.state = FlatState(self.g)
@@ -72,23 +86,15 @@ class VocoderGraph:
         """Leaky ReLU."""
         return self.g.op("LeakyRelu", x, at=at, alpha=slope)
 
-    def with_history(self, x: str, channels: int, length: int, at: str) -> str:
-        """x with the last `length` steps of the call before in front; they become state."""
-        if length == 0:
-            return x
-        joined = self.g.op("Concat", self.state.read((channels, 1, length)), x, at=at, axis=3)
-        self.state.write(self.g.slice(joined, -length, 2**31, 3, at))
-        return joined
-
     def conv(self, x: str, name: str, layer: Conv) -> str:
         """One causal convolution."""
         inner = layer.conv1d
-        x = self.with_history(x, inner.in_channels, layer.left, name)
+        x = self.state.history(x, (inner.in_channels, 1, layer.left), 3, name)
         return self.g.op(
             "Conv",
             x,
-            self.g.weight(f"{name}.weight", inner.weight[:, :, None]),
-            self.g.weight(f"{name}.bias", inner.bias),
+            self.g.weight(f"{name}.conv1d.weight", inner.weight[:, :, None]),
+            self.g.weight(f"{name}.conv1d.bias", bias_of(inner)),
             at=name,
             dilations=[1, inner.dilation[0]],
             strides=[1, inner.stride[0]],
@@ -97,11 +103,11 @@ class VocoderGraph:
     def upsample(self, x: str, i: int, scale: int) -> str:
         """Both upsampling branches as one convolution, its channels interleaved in time."""
         g, name = self.g, f"upsample_{i}"
-        repeat = self.generator.repeat_upsamples[i][2].conv1d
-        transposed = self.generator.transpose_upsamples[i][1].deconv
+        repeat = self.generator.repeat_upsamples[i].conv1d
+        transposed = self.generator.transpose_upsamples[i].deconv
         weight = merged_upsampling(repeat, transposed, scale)
-        bias = (repeat.bias + transposed.bias).repeat_interleave(scale)
-        x = self.with_history(x, weight.shape[1], weight.shape[2] - 1, name)
+        bias = (bias_of(repeat) + bias_of(transposed)).repeat_interleave(scale)
+        x = self.state.history(x, (weight.shape[1], 1, weight.shape[2] - 1), 3, name)
         out = g.op(
             "Conv",
             x,
