@@ -23,13 +23,14 @@ from training.corpus import Corpus, Entry
 from training.errors import TrainingError
 from training.features import N_MELS, Floats
 from training.loop import Run, cosine, seed_all, set_rate
+from training.presets import AcousticPreset
 from training.script import word_symbols
 
 log = logging.getLogger(__name__)
 DURATIONS = "durations.json"
 STATES = 3
 VOICING_WEIGHT = 3.0
-BATCH = 32
+FLAT_STEPS = 60
 Ints = npt.NDArray[np.int64]
 
 
@@ -83,12 +84,22 @@ def states_per_symbol(count: int) -> Ints:
     return out
 
 
+def voiced_tail(voiced: npt.NDArray[np.bool_]) -> int:
+    """Frames by which a voice runs on into the silence after the word; one is always left.
+
+    The search ends a fading final early, as its last frames look more like silence than like it.
+    """
+    unvoiced = np.flatnonzero(~voiced)
+    run = int(unvoiced[0]) if len(unvoiced) else len(voiced)
+    return min(run, len(voiced) - 1)
+
+
 class AlignTrainer:
     """Trains the aligner and writes `durations.json`: frames per symbol for every word."""
 
-    def __init__(self, corpus: Corpus, steps: int, folder: Path, seed: int) -> None:
+    def __init__(self, corpus: Corpus, preset: AcousticPreset, folder: Path, seed: int) -> None:
         seed_all(seed)
-        self.corpus, self.steps_total, self.seed = corpus, steps, seed
+        self.corpus, self.preset, self.seed = corpus, preset, seed
         self.table = SymbolTable.default()
         sizes = self.table.sizes
         self.model = Aligner(sizes[0], sizes[1])
@@ -117,11 +128,13 @@ class AlignTrainer:
             raise TrainingError(
                 "words_missing", "every word is too short for its phones; prepare more recordings"
             )
-        for step in self.run.steps(self.steps_total, "align"):
-            set_rate(self.optimizer, cosine(step, self.steps_total, 2e-3))
+        total = self.preset.align_steps
+        flat = min(FLAT_STEPS, total // 2)
+        for step in self.run.steps(total, "align"):
+            set_rate(self.optimizer, cosine(step, total, 2e-3))
             rng = np.random.default_rng((self.seed, step))
-            batch = [entries[i] for i in rng.integers(len(entries), size=BATCH)]
-            loss = torch.stack([self._loss(e, flat=step < 60) for e in batch]).mean()
+            batch = [entries[i] for i in rng.integers(len(entries), size=self.preset.align_batch)]
+            loss = torch.stack([self._loss(e, flat=step < flat) for e in batch]).mean()
             self.optimizer.zero_grad()
             torch.autograd.backward(loss)
             self.optimizer.step()
@@ -152,6 +165,8 @@ class AlignTrainer:
         path = search(torch.cdist(torch.from_numpy(self.features(entry)), means).square().numpy())
         owner = np.repeat(np.arange(len(counts)), counts)
         frames = np.bincount(owner[path], minlength=len(counts))
+        tail = voiced_tail(self.corpus.f0_of(entry)[-int(frames[-1]) :] > 0)
+        frames[-2:] += [tail, -tail]
         return int(frames[0]), [int(f) for f in frames[1:]]
 
     def write_durations(self) -> None:

@@ -13,8 +13,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
+INPUT_GAIN = 10.0  # speech at an RMS near 0.1 comes to the first layer at about 1
 Judged = tuple[list[Tensor], list[list[Tensor]]]
 SLOPE = 0.1
+
+
+def normed(conv: nn.Conv1d | nn.Conv2d) -> nn.Module:
+    """The convolution under weight norm, initialised so that features keep their scale (He 2015).
+
+    PyTorch's own initialisation shrinks them layer by layer, and a short training then never gets
+    discriminators that discriminate.
+    """
+    nn.init.kaiming_normal_(conv.weight, a=SLOPE)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    out: nn.Module = weight_norm(conv)
+    return out
 
 
 class PeriodDiscriminator(nn.Module):
@@ -25,10 +39,10 @@ class PeriodDiscriminator(nn.Module):
         self.period = period
         widths = [1] + [min(width * 4**i, limit) for i in range(4)]
         self.convs = nn.ModuleList(
-            weight_norm(nn.Conv2d(a, b, (5, 1), (3, 1), (2, 0))) for a, b in pairwise(widths)
+            normed(nn.Conv2d(a, b, (5, 1), (3, 1), (2, 0))) for a, b in pairwise(widths)
         )
-        self.convs.append(weight_norm(nn.Conv2d(widths[-1], widths[-1], (5, 1), 1, (2, 0))))
-        self.post = weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), 1, (1, 0)))
+        self.convs.append(normed(nn.Conv2d(widths[-1], widths[-1], (5, 1), 1, (2, 0))))
+        self.post = normed(nn.Conv2d(widths[-1], 1, (3, 1), 1, (1, 0)))
 
     def forward(self, wave: Tensor) -> tuple[Tensor, list[Tensor]]:
         b, c, t = wave.shape
@@ -54,10 +68,10 @@ class ScaleDiscriminator(nn.Module):
             c_out = min(width * 2 ** max(0, i - 1), limit)
             groups = min(groups, c_in)
             conv = nn.Conv1d(c_in, c_out, kernel, stride, kernel // 2, groups=groups)
-            layers.append(weight_norm(conv))
+            layers.append(normed(conv))
             c_in = c_out
         self.convs = nn.ModuleList(layers)
-        self.post = weight_norm(nn.Conv1d(c_in, 1, 3, 1, 1))
+        self.post = normed(nn.Conv1d(c_in, 1, 3, 1, 1))
 
     def forward(self, wave: Tensor) -> tuple[Tensor, list[Tensor]]:
         x, features = wave, []
@@ -80,6 +94,7 @@ class Discriminators(nn.Module):
 
     def forward(self, wave: Tensor) -> Judged:
         """Scores and features of every discriminator for wave (B, 1, samples)."""
+        wave = wave * INPUT_GAIN
         judged = [d(wave) for d in self.periods]
         for i, d in enumerate(self.scales):
             judged.append(d(wave))

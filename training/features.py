@@ -49,15 +49,15 @@ def mel_spectrogram(wave: Floats) -> Floats:
     return mel[: len(wave) // HOP]
 
 
-def pitch(wave: Floats) -> Floats:
-    """f0 in Hz per mel frame (T,), 0 where unvoiced."""
+def pitch(wave: Floats, hop: int = HOP) -> Floats:
+    """f0 in Hz every `hop` samples (len(wave) // hop,), 0 where unvoiced."""
     x = wave.astype(np.float64)
-    period_ms = 1000.0 * HOP / SAMPLE_RATE
+    period_ms = 1000.0 * hop / SAMPLE_RATE
     coarse, times = pyworld.dio(
         x, SAMPLE_RATE, f0_floor=F0_FLOOR, f0_ceil=F0_CEIL, frame_period=period_ms
     )
     f0 = pyworld.stonemask(x, coarse, times, SAMPLE_RATE)
-    frames = len(wave) // HOP
+    frames = len(wave) // hop
     out = np.zeros(frames, np.float32)
     n = min(frames, len(f0))
     out[:n] = f0[:n]

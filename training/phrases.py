@@ -4,7 +4,8 @@ The recordings are words read from a list, slowly and with a full stop after eac
 on them as they are reads sentences as lists. So most examples join two to eight words: silence
 between them is cut (or, at a #3 break, replaced by a short pause), speech is sped up to the pace of
 sentences, finals more than initials, the word before a pause less than the others, and f0 and
-loudness sink from the start of a phrase to its end. Isolated words keep their own timing.
+loudness sink a little from the start of a phrase to its end. A final third tone loses its rise
+where no pause follows. Isolated words keep their own timing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ WORD_COUNTS = (1, 2, 3, 4, 5, 6, 8)
 WORD_COUNT_ODDS = (0.30, 0.14, 0.14, 0.14, 0.12, 0.10, 0.06)
 MERGE_ODDS = 0.15
 PAUSE_ODDS = 0.2
+LOW_THIRD = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,31 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """One recorded word, cut to start just before its first phone; the last duration is silence."""
+    """One recorded word, cut to start `lead` frames before its first phone.
+
+    The first duration includes the lead, the last is the silence after the word. frames (frames,
+    82) hold f0 in Hz without gaps.
+    """
 
     syllables: tuple[str, ...]
     durations: npt.NDArray[np.int64]
-    frames: Floats  # (frames, 82), f0 still in Hz without gaps
+    frames: Floats
+    lead: int
+
+    def inside(self, *, rise: bool) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
+        """The word without its lead: durations and frames of the speech, frames of the silence.
+
+        A third tone rises at its end only before a pause, so without `rise` the last part of a
+        final third tone is left out.
+        """
+        counts = self.durations[:-1].copy()
+        counts[0] -= self.lead
+        frames = self.frames[self.lead :]
+        end = int(counts.sum())
+        kept = counts.copy()
+        if not rise and self.syllables[-1].endswith("3"):
+            kept[-1] = max(2, int(counts[-1] * LOW_THIRD))
+        return kept, frames[: int(kept.sum())], frames[end:]
 
 
 class PhraseMaker:
@@ -82,7 +104,7 @@ class PhraseMaker:
         kept = min(lead, LEAD)
         counts = np.array(durations)
         counts[0] += kept
-        return Take(entry.syllables, counts, frames[lead - kept :])
+        return Take(entry.syllables, counts, frames[lead - kept :], kept)
 
     def single(self, index: int) -> Example:
         """One word as it was recorded, with at most 0.2 s of silence after it."""
@@ -117,22 +139,21 @@ class PhraseMaker:
         self, take: Take, level: int, pace: float, rng: Rng
     ) -> tuple[npt.NDArray[np.int64], Floats]:
         """The word at the pace of a phrase, its silence cut or set to the break's length."""
-        spoken = take.durations[:-1]
+        spoken, frames, silence = take.inside(rise=level != 1)
         slower = 1.0 if level == 1 else 1.25
         factors = np.where(np.arange(len(spoken)) % 2 == 0, min(1.0, pace + 0.12), pace)
         factors[-2:] *= slower
         wanted = np.maximum(2, np.rint(spoken * np.minimum(factors, 1.0))).astype(np.int64)
-        speech = warp(take.frames[: spoken.sum()], spoken, wanted)
-        silence = take.frames[spoken.sum() :]
+        speech = warp(frames, spoken, wanted)
         pause = {1: 0, 3: int(rng.integers(12, 22)), 4: int(rng.integers(8, 15))}[level]
         if len(silence) == 0:
             pause = 0
-        rest = silence[np.minimum(np.arange(pause), len(silence) - 1)] if pause else silence[:0]
+        rest = silence[np.arange(pause) % max(1, len(silence))]
         return np.append(wanted, pause), np.concatenate([speech, rest])
 
     def _sink(self, frames: Floats, ends: list[int], rng: Rng) -> None:
         """Let f0 and loudness fall over each stretch up to a pause, in place."""
-        top, bottom = rng.uniform(1.02, 1.08), rng.uniform(0.90, 0.97)
+        top, bottom = rng.uniform(1.01, 1.04), rng.uniform(0.95, 0.99)
         start = 0
         for end in ends:
             line = np.linspace(0.0, 1.0, end - start, dtype=np.float32)

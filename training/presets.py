@@ -41,6 +41,7 @@ class AcousticPreset:
     batch_frames: int
     rate: float
     sample_every: int = 1000
+    align_batch: int = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +124,10 @@ PRESETS = {
             batch=12,
             adversarial_batch=6,
             segment=48,
-            spectral_steps=2600,
-            adversarial_steps=2400,
+            spectral_steps=2050,
+            adversarial_steps=2000,
             rate=1e-3,
-            adversarial_rate=2e-4,
+            adversarial_rate=4e-4,
             mpd_width=8,
             msd_width=16,
             disc_limit=128,
@@ -149,7 +150,7 @@ PRESETS = {
                 postnet_lstm_units=96,
             ),
             align_steps=2500,
-            steps=6000,
+            steps=6200,
             batch_frames=1900,
             rate=1e-3,
         ),
@@ -214,7 +215,8 @@ PRESETS = {
                 postnet_ffn_inner_dim=16,
                 postnet_lstm_units=16,
             ),
-            align_steps=62,
+            align_steps=12,
+            align_batch=4,
             steps=8,
             batch_frames=192,
             rate=1e-3,

@@ -129,8 +129,8 @@ def _prepare(recipe: Recipe) -> None:
 
 
 def _align(recipe: Recipe) -> None:
-    steps = recipe.sizes.acoustic.align_steps
-    AlignTrainer(recipe.corpus(), steps, recipe.out / "align", recipe.seed).train()
+    sizes = recipe.sizes.acoustic
+    AlignTrainer(recipe.corpus(), sizes, recipe.out / "align", recipe.seed).train()
 
 
 def _acoustic(recipe: Recipe) -> None:

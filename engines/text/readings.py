@@ -43,6 +43,7 @@ class Readings:
         self._contexts = Contexts()
         self._neutral = frozenset((DATA / "neutral.txt").read_text(encoding="utf-8").split())
         self._not_erhua = frozenset((DATA / "not_erhua.txt").read_text(encoding="utf-8").split())
+        self._full_zi = frozenset((DATA / "full_zi.txt").read_text(encoding="utf-8").split())
 
     def read(self, sentence: str, clauses: list[Clause]) -> tuple[str, ...]:
         """Give every Chinese token its syllables; returns the characters nothing can read."""
@@ -86,6 +87,8 @@ class Readings:
             end += len(part)
             if part in self._neutral:
                 token.syllables[end - 1] = token.syllables[end - 1][:-1] + "5"
+        if len(text) > 1 and text[-1] == "子" and text not in self._full_zi:
+            token.syllables[-1] = "zi5"
         if text.endswith("儿") and len(text) > 1 and text not in self._not_erhua:
             _merge_er(token.syllables)
 
@@ -144,10 +147,11 @@ def _particles(tokens: list[Token]) -> None:
     """得 地 过, by what stands beside them."""
     for index, token in enumerate(tokens):
         before = tokens[index - 1].tag if index else ""
+        after = tokens[index + 1].tag if index + 1 < len(tokens) else ""
         if token.text == "得":
             token.syllables = ["de5" if before[:1] in ("v", "a", "i", "l") else "dei3"]
         elif token.text == "地" and token.tag.startswith("u"):
-            token.syllables = ["de5"]
+            token.syllables = ["de5" if before and after[:1] in ("v", "a", "d", "p") else "di4"]
         elif token.text == "过" and token.tag == "ug" and before.startswith("v"):
             token.syllables = ["guo5"]
         elif len(token.text) == 3 and token.text[1] == "得" and token.tag[0] in "vil":

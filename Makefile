@@ -1,0 +1,125 @@
+# sambertd: `make` lists what there is to do.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help say test check bench voice lock clean
+
+TEXT ?= 今天天气真好，阳光洒在窗台上，我泡了一杯咖啡，准备开始一天的工作。
+OUT ?=
+DATA ?=
+ARGS ?=
+PYTHON ?=
+PIP_ARGS ?=
+
+# What a user typed goes to the recipes through the environment and as it is: no $, quote or # of it
+# is read by make or by the shell.
+override TEXT := $(value TEXT)
+override OUT := $(value OUT)
+override DATA := $(value DATA)
+export TEXT OUT DATA PYTHON
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run-ready
+DEV := $(VENV)/.dev-ready
+
+define OPTIONS
+'  PYTHON=python3.12   the Python of a new .venv, 3.10 to 3.13; else the newest found' \
+'  PIP_ARGS="..."      for pip; name PyTorch'"'"'s CPU builds here (--extra-index-url), as PyPI'"'"'s torch' \
+'                      brings 3 GB of CUDA libraries to `make test`. `make say` needs no torch.' \
+'  ARGS="..."          for pytest, the benchmarks or the training'
+endef
+
+help:  ## this list
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 14
+	printf '%s\n' '' $(OPTIONS)
+
+say: $(RUN)  ## speak: TEXT="..." on the speaker (without one: speech.wav), or into OUT=file.wav
+	@to=(--fallback speech.wav)
+	if [[ -n $$OUT ]]; then to=(--out "$$OUT"); fi
+	$(BIN)/sambertctl say --autostart "$${to[@]}" -- "$$TEXT"
+
+test: $(DEV)  ## all tests; no GPU and no sound card needed
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV)  ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(DEV)  ## engines against PyTorch on this machine: a table, and bench.json
+	@$(BIN)/python -m benchmarks.speed --json bench.json $(ARGS)
+
+voice: $(DEV)  ## train the built-in voice from the recordings in DATA=DIR (into OUT=training-run)
+	@if [[ -z $$DATA ]]; then echo 'say where the recordings are: make voice DATA=DIR' >&2; exit 2; fi
+	$(BIN)/python -m training --data "$$DATA" --out "$${OUT:-training-run}" $(ARGS)
+
+lock: $(DEV)  ## pin the newest releases that fit pyproject.toml, for Python 3.10 to 3.13
+	@$(call compile,requirements-dev.lock,--extra dev)
+	$(call compile,requirements.lock,--extra cpu -c requirements-dev.lock)
+
+clean:  ## remove .venv, caches and what say and bench wrote
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build \
+	  speech.wav bench.json
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# --- set-up: a stamp is touched only when all before it went well
+
+$(RUN): requirements.lock pyproject.toml client/pyproject.toml
+	@$(make_venv)
+	echo "Installing the run-time packages into $(VENV)"
+	$(call pip_install,-r requirements.lock)
+	echo "Installing sambertd"
+	$(call pip_install,--no-deps --no-build-isolation -e ./client -e .)
+	touch $@
+
+$(DEV): $(RUN) requirements-dev.lock
+	@echo "Installing the development packages into $(VENV) (PyTorch takes its time)"
+	$(call pip_install,-r requirements-dev.lock)
+	touch $@
+
+# A .venv with a working pip stays. Debian has the module venv in a package of its own.
+define make_venv
+fits() { "$$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
+if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then
+  found= bare=
+  for python in $${PYTHON:-python3.13 python3.12 python3.11 python3.10 python3 python}; do
+    fits "$$python" || continue
+    if "$$python" -c 'import ensurepip, venv' 2>/dev/null; then found=$$python; break; fi
+    bare=$${bare:-$$python}
+  done
+  if [[ -z $$found && -n $$bare ]]; then
+    echo "$$bare has no module venv; run: sudo apt install $${bare##*/}-venv" >&2; exit 1
+  elif [[ -z $$found ]]; then
+    echo "no $${PYTHON:-python3} of 3.10 to 3.13 here; run: sudo apt install python3 python3-venv" >&2
+    echo "or name one with PYTHON=/path/to/python3" >&2; exit 1
+  fi
+  echo "Making $(VENV) with $$("$$found" --version)"
+  "$$found" -m venv --clear $(VENV)
+fi
+endef
+
+# One line for each download; pip's warnings are shown only if it fails.
+define pip_install
+if ! $(BIN)/python -m pip install --disable-pip-version-check --no-input $(PIP_ARGS) $(1) 2>$(VENV)/pip.log \
+  | sed -unE '/\.metadata( |$$)/d; s/^ *(Downloading|Using cached) ([^ -]+)-([^ -]+)-[^ ]+ (\(.*\))/  \2 \3 \4/p; s/^(Installing) collected.*/  \1 .../p'
+then cat $(VENV)/pip.log >&2; echo "The set-up failed; call make again once the cause is gone." >&2; exit 1; fi
+endef
+
+# The CUDA libraries are left to torch, which names their exact versions; its CPU builds need none.
+define compile
+echo "Resolving $(1)"
+{ echo "# Made by 'make lock' from pyproject.toml."
+  $(BIN)/uv pip compile --quiet pyproject.toml $(2) --group build --universal --python-version 3.10 \
+    --no-emit-package sambertd --no-emit-package sambertd-client --no-annotate --no-header \
+  | sed -E "/^(nvidia|cuda|triton)/d; $(call always,sys_platform == 'linux'); $(call always,python_full_version < '3\.14')"
+} >$(VENV)/new.lock
+mv $(VENV)/new.lock $(1)
+endef
+
+# For sed: drop a condition that always holds.
+always = s/ and $(1)//; s/ ; $(1) and / ; /; s/ ; $(1)$$//
