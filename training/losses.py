@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from training.features import HOP, N_FFT, WIN, mel_basis
 
 RESOLUTIONS = ((256, 50, 200), (512, 100, 400), (1024, 200, 800), (2048, 400, 1600))
+OFFSET_WEIGHT = 10.0
 
 
 def magnitude(wave: Tensor, n_fft: int, hop: int, window: Tensor) -> Tensor:
@@ -24,7 +25,10 @@ def magnitude(wave: Tensor, n_fft: int, hop: int, window: Tensor) -> Tensor:
 
 
 class SpectralLoss(nn.Module):
-    """Spectral convergence and log-magnitude L1 over several resolutions, and log-mel L1."""
+    """Spectral convergence and log-magnitude L1 over several resolutions, and log-mel L1.
+
+    A constant offset, which the spectra all but ignore, has a term of its own.
+    """
 
     basis: Tensor
     mel_window: Tensor
@@ -46,9 +50,9 @@ class SpectralLoss(nn.Module):
             b = magnitude(real, n_fft, hop, window)
             total = total + torch.linalg.norm(b - a) / torch.linalg.norm(b)
             total = total + F.l1_loss(a.log(), b.log())
-        return total / len(RESOLUTIONS) + self.mel_weight * F.l1_loss(
-            self.log_mel(fake), self.log_mel(real)
-        )
+        mel = self.mel_weight * F.l1_loss(self.log_mel(fake), self.log_mel(real))
+        offset = OFFSET_WEIGHT * F.l1_loss(fake.mean(-1), real.mean(-1))
+        return total / len(RESOLUTIONS) + mel + offset
 
     def log_mel(self, wave: Tensor) -> Tensor:
         """Natural-log mel (B, 80, frames), floored at 1e-5 as the features are."""
