@@ -14,11 +14,9 @@ import torch
 from benchmarks.random_voice import SAMPLE_RATE, Models
 from engines.text.frontend import FrontEnd
 from engines.text.symbols import symbols
-from training.source import harmonics
+from engines.vocoder import F0_FLOOR
+from training.source import VOICING_THRESHOLD, harmonics
 from trt_build.export.hifigan import Generator
-
-VOICING_THRESHOLD = 0.6
-F0_FLOOR = 30.0
 
 
 @dataclass(frozen=True, slots=True)

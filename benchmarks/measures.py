@@ -6,6 +6,7 @@ silence removed), coefficients 1 to 13 (its s=0, D=13), aligned by exact dynamic
 those, mean over the path. The package leaves the cepstra unscaled; here they are brought to the
 customary scale, 10 / ln 10 * sqrt(2 * sum of squared differences), the RMS difference of the two
 smoothed spectra in dB. f0 is WORLD's (dio, stonemask), compared along the same path.
+Cepstra this fine see some of the pitch, so the path hides part of a shift within a glide.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ import numpy as np
 
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
-from engines.vocoder import VocoderStream
-from engines.voice import Voice
+from engines.vocoder import F0_FLOOR, VocoderStream
+from engines.voice import Style, Voice
 from training.corpus import Stats
 from training.features import HOP, Floats, fill_unvoiced
 
@@ -26,17 +26,22 @@ class Speaker(Protocol):
 
 
 class PackSpeaker:
-    """A voice pack, run as the daemon runs it."""
+    """A voice pack, run as the daemon runs it, but at the pace it learned.
+
+    A pack's "neutral" may be faster than its recordings; that is a choice, not an error.
+    """
 
     def __init__(self, folder: Path) -> None:
         pack = VoicePack(folder)
         self._voice, self._file = Voice.load(folder), pack.file
+        neutral = pack.file.presets.get("neutral")
+        self._style = Style(speed=1.0 / neutral.speed if neutral else 1.0)
         self._vocoder = OrtSession(pack.graphs["vocoder"], 1)
         self.name = pack.file.name
 
     def say(self, text: str) -> Floats:
         """16 kHz audio."""
-        plan = self._voice.plan(text)
+        plan = self._voice.plan(text, self._style)
         return np.concatenate([chunk.pcm for chunk in self._voice.stream(plan)])
 
     def copy(self, mel: Floats, f0: Floats) -> Floats:
@@ -67,12 +72,13 @@ class CheckpointSpeaker:
     def say(self, text: str) -> Floats:
         """16 kHz audio."""
         from training.script import word_symbols
+        from training.source import VOICING_THRESHOLD
 
         ids = self._table.encode(word_symbols(self._reader.syllables(text)))
         batch = self._torch.from_numpy(ids)[None]
         frames = self._sambert.infer(batch[..., :4], batch[..., 4], batch[..., 5]).mel[0].numpy()
-        hz = np.maximum(frames[:, -2] * self._stats.f0_std + self._stats.f0_mean, 30.0)
-        return self._vocode(frames[:, :-2], hz, frames[:, -1] > 0.5)
+        hz = np.maximum(frames[:, -2] * self._stats.f0_std + self._stats.f0_mean, F0_FLOOR)
+        return self._vocode(frames[:, :-2], hz, frames[:, -1] >= VOICING_THRESHOLD)
 
     def copy(self, mel: Floats, f0: Floats) -> Floats:
         """16 kHz audio of a recording's own features."""

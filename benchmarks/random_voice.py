@@ -12,8 +12,9 @@ import torch
 
 from engines.text.symbols import SymbolTable
 from training.presets import sambert_params
+from training.source import trained_source
 from trt_build.export.hifigan import Generator, GeneratorConfig, SourceConfig
-from trt_build.export.pack import SourceStats, VoiceCard, export_voice
+from trt_build.export.pack import VoiceCard, export_voice
 from trt_build.export.sambert import Sambert, Vocabulary
 
 SAMPLE_RATE = 16_000
@@ -98,7 +99,7 @@ def tiny(seed: int = 0, *, nsf: bool = True) -> Models:
 
 def write(models: Models, out: Path, name: str) -> Path:
     """Write the models as a voice pack."""
-    source = SourceStats(250.0, 50.0, coupled=True) if models.generator.config.source else None
+    source = trained_source(250.0, 50.0) if models.generator.config.source else None
     export_voice(
         out,
         card=VoiceCard(name, "zh-CN", "MIT"),

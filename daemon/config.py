@@ -6,19 +6,28 @@ voice = "name"                                  # the default voice; else the fi
 log_level = "info"
 
 [limits]
-text_chars = 2000   # characters in one request
-in_work = 4         # utterances synthesised by turns
-waiting = 8         # accepted beyond those; more get `busy`
+text_chars = 2000   # characters in one request, at most 5000
+in_work = 4         # utterances synthesised by turns, at most 16
+waiting = 8         # accepted beyond those, at most 100; more get `busy`
 stall_s = 15.0      # a client that takes no audio for so long is dropped
 
 [engines]
-vocoder_threads = 1   # threads within one call of the vocoder
+vocoder_threads = 2   # threads within one call of the vocoder
 acoustic_threads = 1  # and of what comes before it
 
 [speaker]
 enabled = true
 device = ""         # part of a device name; "" is the system's default
 latency_s = 0.1
+
+While anybody waits, the audio of a text is made to its end whatever its client takes, so that
+nobody waits for a slow client. The most it can hold in memory is
+
+    (in_work + waiting) * text_chars * 0.5 s * 2 bytes * sample_rate
+
+at half speed, where a character takes about half a second: 16 kB each at 16 kHz. That is 384 MB
+with the defaults, and only if every client asks for the longest text and takes next to none of it
+without ever stalling for stall_s. Lower the limits where memory is scarce.
 """
 
 from __future__ import annotations
@@ -58,7 +67,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    vocoder_threads: int = 1
+    vocoder_threads: int = 2
     acoustic_threads: int = 1
 
 
@@ -98,7 +107,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
     """Config from a command line. Raises ConfigError; exits as argparse does on a bad line."""
     options = _parser().parse_args(argv)
     config = load(options.config, environ) if options.config else default(environ)
-    limits, speaker = config.limits, config.speaker
+    speaker = config.speaker
     if options.no_speaker:
         speaker = replace(speaker, enabled=False)
     if options.device is not None:
@@ -112,7 +121,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         "log_level": options.log_level,
     }
     chosen = {key: value for key, value in given.items() if value is not None}
-    return checked(replace(config, limits=limits, speaker=speaker, **chosen))
+    return checked(replace(config, speaker=speaker, **chosen))
 
 
 def default(environ: Mapping[str, str]) -> Config:
@@ -134,9 +143,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
 def checked(config: Config) -> Config:
     """The same config. Raises ConfigError for the first value out of range."""
     limits = config.limits
-    _between("limits.text_chars", limits.text_chars, 1, 10_000)
-    _between("limits.in_work", limits.in_work, 1, 64)
-    _between("limits.waiting", limits.waiting, 0, 1000)
+    _between("limits.text_chars", limits.text_chars, 1, 5000)
+    _between("limits.in_work", limits.in_work, 1, 16)
+    _between("limits.waiting", limits.waiting, 0, 100)
     _between("limits.stall_s", limits.stall_s, 0.1, 3600)
     _between("engines.vocoder_threads", config.engines.vocoder_threads, 1, 64)
     _between("engines.acoustic_threads", config.engines.acoustic_threads, 1, 64)

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from sambertd_client import protocol as wire
 
-from daemon.playback import Speaker, SpeakerError
+from daemon.device import SpeakerError
+from daemon.playback import Speaker
 from daemon.scheduler import Finish, Scheduler, Stream
 from daemon.stats import Stats
 from daemon.transport import Delivery

@@ -28,28 +28,34 @@ class EndpointLock:
         try:
             self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            self._take()
+            self._clear_stale_socket()
         except OSError as error:
+            self.release()
             raise LockError(
-                f"cannot write {self._path}: {error.strerror}; "
-                "choose a folder you may write with --endpoint ipc:///path/sambertd.sock"
+                f"cannot use {error.filename or self._path}: {error.strerror}; choose a "
+                "local folder you may write with --endpoint ipc:///path/sambertd.sock"
             ) from error
+        except LockError:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _take(self) -> None:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.pread(self._file, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            self.release()
             raise LockError(
                 f"a sambertd (pid {owner}) already serves {self._socket_path}; "
                 "use it, stop it, or choose another --endpoint"
             ) from None
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
-        self._clear_stale_socket()
-
-    def release(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
 
     def _clear_stale_socket(self) -> None:
         try:
@@ -57,7 +63,6 @@ class EndpointLock:
         except FileNotFoundError:
             return
         if not stat.S_ISSOCK(mode):
-            self.release()
             raise LockError(
                 f"{self._socket_path} exists and is not a socket; "
                 "move it away or choose another --endpoint"

@@ -1,10 +1,13 @@
-"""Telling systemd how the service is; does nothing where NOTIFY_SOCKET is not set."""
+"""Telling systemd how the service is; does nothing where NOTIFY_SOCKET is not set or is dead."""
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Mapping
+
+log = logging.getLogger(__name__)
 
 
 class Notifier:
@@ -13,6 +16,7 @@ class Notifier:
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         address = environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._failed = False  # it is told once
         watchdog_us = environ.get("WATCHDOG_USEC", "")
         ours = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self.watchdog_s = int(watchdog_us) / 1e6 if watchdog_us.isdigit() and ours else 0.0
@@ -32,5 +36,11 @@ class Notifier:
     def _send(self, state: str) -> None:
         if not self._address:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link:
-            link.sendto(state.encode(), self._address)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link:
+                link.settimeout(1)  # a supervisor that does not read must not hold us up
+                link.sendto(state.encode(), self._address)
+        except OSError as error:
+            if not self._failed:
+                log.warning("NOTIFY_SOCKET %s does not answer: %s", self._address, error)
+            self._failed = True

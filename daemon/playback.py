@@ -1,15 +1,11 @@
 """The speaker: one stream that stays open, fed from a ring, reopened by itself when it is lost.
 
-The only importer of sounddevice, and only when the speaker is started: a machine without
-PortAudio runs the daemon all the same and hears why there is no sound. Three threads meet here:
-the loop (`begin`, `write`, `end`, `cancel`), PortAudio's callback, and the keeper, which opens
-the device, watches that it is alive, and closes it.
+Three threads meet here: the loop (`begin`, `write`, `end`, `cancel`), PortAudio's callback, and
+the keeper, which opens the device, watches that it is alive, and closes it.
 """
 
 from __future__ import annotations
 
-import ctypes
-import importlib
 import logging
 import threading
 import time
@@ -21,22 +17,23 @@ import numpy as np
 import soxr
 
 from daemon.config import SpeakerConfig
+from daemon.device import (
+    COMMON_RATE,
+    NoPortAudioError,
+    SpeakerError,
+    find_device,
+    find_rate,
+    portaudio,
+    rescan,
+    words,
+)
 from daemon.ring import Ring, Samples
 
 log = logging.getLogger(__name__)
 RING_SAMPLES = 1 << 17  # 8 s at 16 kHz, 2.7 s at 48 kHz
 FADE_S = 0.008
-COMMON_RATE = 48000  # what a card that refuses the voice's rate most likely takes
 FIRST_RETRY_S = 0.25
 LAST_RETRY_S = 10.0
-
-
-class SpeakerError(Exception):
-    """The sound card cannot be used (now); the message names the cure."""
-
-
-class NoPortAudioError(SpeakerError):
-    """It never can in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +99,25 @@ class Speaker:
     def write(self, pcm: bytes) -> bool:
         """Queue PCM; False: no space now, nothing was taken.
 
-        Raises SpeakerError where the device was lost and cannot go on with this utterance.
+        Raises SpeakerError, as `end` and `drained` do, where the device was lost and what came
+        back cannot go on with this utterance.
         """
-        if self._ring_used is not self._ring:
-            raise SpeakerError("the sound card came back with another rate; say it again")
+        self._check_ring()
         samples = np.frombuffer(pcm, "<i2")
         return self._write(samples, last=False)
 
     def end(self) -> bool:
         """No more PCM for this utterance; False: no space for its tail now, try again."""
+        self._check_ring()
         if not self._write(np.zeros(0, np.int16), last=True):
             return False
         self._end = self._ring_used.written
         return True
+
+    def _check_ring(self) -> None:
+        """Nobody reads the ring of a card that came back at another rate."""
+        if self._ring_used is not self._ring:
+            raise SpeakerError("the sound card came back with another rate; say it again")
 
     def _write(self, samples: Samples, *, last: bool) -> bool:
         if self._resampler is None:
@@ -136,6 +139,7 @@ class Speaker:
 
     def drained(self, now: float) -> bool:
         """Whether the utterance that has ended was played to its last sample."""
+        self._check_ring()
         return self._handed_at is not None and now >= self._handed_at + self.state.latency_s
 
     def lost_for(self, seconds: float) -> str:
@@ -171,7 +175,7 @@ class Speaker:
         while not self._stop.is_set():
             if stream is None:
                 try:
-                    backend = backend or _portaudio()
+                    backend = backend or portaudio()
                     stream = self._open(backend)
                 except NoPortAudioError as error:
                     self._set_unavailable(str(error))
@@ -181,7 +185,7 @@ class Speaker:
                     self._stop.wait(delay)
                     delay = min(2 * delay, LAST_RETRY_S)
                     if backend is not None:
-                        _rescan(backend)
+                        rescan(backend)
                     continue
                 delay = FIRST_RETRY_S
             self._nudge.wait(0.1)
@@ -190,7 +194,7 @@ class Speaker:
                 self._set_unavailable("the sound card was lost; it is opened again when it is back")
                 _shut(stream)
                 stream = None
-                _rescan(backend)
+                rescan(backend)
         if stream is not None:
             _shut(stream)
 
@@ -200,8 +204,8 @@ class Speaker:
         return self._finished or silent_s > max(0.5, 6 * self.state.latency_s)
 
     def _open(self, backend: Any) -> Any:
-        device = _find_device(backend, self._config.device)
-        rate = _find_rate(backend, device, self._wanted_rate)
+        device = find_device(backend, self._config.device)
+        rate = find_rate(backend, device, self._wanted_rate)
         if rate != self.state.rate:
             self._ring = Ring(RING_SAMPLES, int(FADE_S * rate))
         self._finished = False
@@ -217,13 +221,13 @@ class Speaker:
                 finished_callback=self._on_finished,
             )
         except backend.PortAudioError as error:
-            raise SpeakerError(f"cannot open {device['name']!r}: {_words(error)}") from error
+            raise SpeakerError(f"cannot open {device['name']!r}: {words(error)}") from error
         self._beat = time.monotonic()
         try:
             stream.start()
         except backend.PortAudioError as error:
             _shut(stream)
-            raise SpeakerError(f"cannot start {device['name']!r}: {_words(error)}") from error
+            raise SpeakerError(f"cannot start {device['name']!r}: {words(error)}") from error
         self.opened += 1
         self.state = SpeakerState(True, device["name"], rate, float(stream.latency))
         self._settle()
@@ -246,77 +250,6 @@ class Speaker:
             self._wake()
 
 
-def _portaudio() -> Any:
-    """The sounddevice module, with ALSA's chatter silenced. Raises NoPortAudioError."""
-    try:
-        _hush_alsa()
-        return importlib.import_module("sounddevice")
-    except OSError as error:
-        text = "PortAudio is not installed; run `sudo apt install libportaudio2`"
-        raise NoPortAudioError(text) from error
-    except ImportError as error:
-        raise NoPortAudioError(
-            "python package sounddevice is missing; run `pip install sounddevice`"
-        ) from error
-
-
-_AlsaHandler = ctypes.CFUNCTYPE(
-    None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p
-)
-_ignore_alsa = _AlsaHandler(lambda *_: None)  # must live as long as the process
-
-
-def _hush_alsa() -> None:
-    """Each scan of a machine without a card makes libasound print dozens of lines on stderr."""
-    try:
-        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_ignore_alsa)
-    except OSError:
-        return
-
-
-def _rescan(backend: Any) -> None:
-    """PortAudio lists devices once, when it is initialised; only this makes it look again."""
-    try:
-        backend._terminate()
-        backend._initialize()
-    except backend.PortAudioError as error:
-        log.debug("PortAudio: %s", error)
-
-
-def _find_device(backend: Any, name: str) -> Any:
-    """The first output whose name contains `name`: indices change from boot to boot."""
-    try:
-        if not name:
-            return backend.query_devices(kind="output")
-        outputs = [d for d in backend.query_devices() if d["max_output_channels"] > 0]
-    except (backend.PortAudioError, ValueError) as error:
-        cure = "plug one in, check `aplay -l`, and be in the group audio"
-        raise SpeakerError(f"no sound output was found; {cure}") from error
-    for device in outputs:
-        if name.lower() in device["name"].lower():
-            return device
-    known = ", ".join(repr(device["name"]) for device in outputs) or "none"
-    raise SpeakerError(f"no sound device is called {name!r}; there are: {known}")
-
-
-def _find_rate(backend: Any, device: Any, wanted: int) -> int:
-    """The voice's rate if the card takes it: PortAudio does not resample, soxr does."""
-    last: Exception | None = None
-    for rate in (wanted, COMMON_RATE, int(device["default_samplerate"])):
-        try:
-            backend.check_output_settings(device["index"], 1, "int16", samplerate=rate)
-        except backend.PortAudioError as error:
-            last = error
-        else:
-            return rate
-    cure = "close the program that uses it, or choose another with --device"
-    raise SpeakerError(f"{device['name']!r} takes no rate: {_words(last)}; {cure}") from last
-
-
 def _shut(stream: Any) -> None:
     stream.abort(ignore_errors=True)
     stream.close(ignore_errors=True)
-
-
-def _words(error: Exception | None) -> str:
-    return str(error.args[0]) if error and error.args else "unknown reason"

@@ -51,7 +51,6 @@ class Stream:
     admitted: float
     outbox: deque[Piece] = field(default_factory=deque)
     started: bool = False  # has had a turn
-    stepping: bool = False  # has its turn now
     made: bool = False  # the engine has nothing more to give
     ended: bool = False
     turn: int = 0
@@ -104,7 +103,7 @@ class Scheduler:
         return stream
 
     def next_turn(self) -> Stream | None:
-        """The stream whose next chunk the engine shall make now.
+        """The stream whose next chunk the engine shall make now; asked while no turn is under way.
 
         A stream that waits is begun as soon as one of the `open_limit` places is free. Else: first
         audio first, then those with room in their outbox, the speaker (it runs dry) before clients,
@@ -115,28 +114,25 @@ class Scheduler:
         fresh = next((s for s in self._streams.values() if not s.started), None)
         if fresh is not None and len(opened) < self.open_limit:
             return self._turn(fresh)
-        ready = [s for s in opened if not s.stepping and (fresh is not None or s.has_room)]
+        ready = [s for s in opened if fresh is not None or s.has_room]
         return self._turn(min(ready, key=_urgency)) if ready else None
 
     def spoke(
         self, stream: Stream, pieces: tuple[bytes, ...], sentence: int, took_s: float
     ) -> None:
         """The engine made audio in this stream's turn; it is dropped if the stream has ended."""
-        stream.stepping = False
         stream.synth_s += took_s
         if not stream.ended:
             stream.outbox.extend(Piece(pcm, sentence) for pcm in pieces)
 
     def exhausted(self, stream: Stream, took_s: float) -> None:
         """The engine has made the last of it; a client's stream ends when it has been taken."""
-        stream.stepping = False
         stream.made = True
         stream.synth_s += took_s
         self._end_if_taken(stream)
 
     def failed(self, stream: Stream, code: str, text: str) -> None:
         """This stream cannot go on; the others can."""
-        stream.stepping = False
         self._end(stream, "error", code, text)
 
     def grant(self, client: bytes, request_id: str, credit: int) -> None:
@@ -209,7 +205,7 @@ class Scheduler:
         return finished
 
     def _turn(self, stream: Stream) -> Stream:
-        stream.started = stream.stepping = True
+        stream.started = True
         stream.turn = next(self._turns)
         return stream
 

@@ -66,26 +66,31 @@ class Server:
 
     def run(self) -> int:
         try:
-            self._startup()
+            return self._live()
         except (LockError, TransportError) as error:
             log.error("%s", error)
-            self._release()
             return EXIT_ENDPOINT
-        try:
-            self._serve()
         except Exception:
-            log.exception("the loop failed")
-            self._fail()
-        try:
-            self._shutdown()
+            log.exception("the daemon failed")
+            return EXIT_INTERNAL
         finally:
             self._release()
-        return self._exit_code
 
     def stop(self) -> None:
         """End `run` soon; from any thread."""
         self._should_stop = True
         self._waker.set()
+
+    def _live(self) -> int:
+        """From start to end; the exit code. Raises LockError, TransportError."""
+        self._startup()
+        try:
+            self._serve()
+        except Exception:
+            log.exception("the loop failed")
+            self._fail()
+        self._shutdown()
+        return self._exit_code
 
     def _startup(self) -> None:
         if threading.current_thread() is threading.main_thread():

@@ -49,7 +49,6 @@ class Service:
         self._version = version
         self._shelf = Shelf()
         self._jobs: dict[Stream, engine.Job] = {}
-        self._streams: dict[engine.Job, Stream] = {}
         self._turn: Stream | None = None  # the stream the engine works on now
         self._started = time.monotonic()
         self._instance = os.urandom(8).hex()
@@ -85,8 +84,8 @@ class Service:
 
     def take(self, result: engine.Spoken | engine.Exhausted | engine.Failed) -> None:
         """Book one result of the engine."""
-        self._turn = None
-        stream = self._streams.pop(result.job)
+        stream, self._turn = self._turn, None
+        assert stream is not None, "a result without an order"
         match result:
             case engine.Spoken():
                 self._scheduler.spoke(stream, result.pieces, result.sentence, result.took_s)
@@ -101,9 +100,7 @@ class Service:
         self._deliverer.pump(now, self._forget)
         if self._turn is None and (stream := self._scheduler.next_turn()) is not None:
             self._turn = stream
-            job = self._jobs[stream]
-            self._streams[job] = stream
-            self._worker.advance(job)
+            self._worker.advance(self._jobs[stream])
 
     def end_all(self, code: str, text: str) -> None:
         """Every live utterance ends in this error, and its client is told."""
@@ -140,7 +137,13 @@ class Service:
             return
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
         self._jobs[stream] = engine.Job(voice, say.text, style)
-        accepted = wire.Accepted(id=say.id, voice=info.name, rate=info.sample_rate, position=before)
+        accepted = wire.Accepted(
+            id=say.id,
+            voice=info.name,
+            rate=info.sample_rate,
+            position=before,
+            instance=self._instance,
+        )
         self._deliverer.reply(client, accepted)
 
     def _checked(self, say: wire.Say) -> SpeakingVoice:

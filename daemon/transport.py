@@ -76,14 +76,14 @@ class Transport:
         old = os.umask(0o777 & ~SOCKET_MODE)
         try:
             self._socket.bind(endpoint)
-        except zmq.ZMQError as error:
+            if socket_path is not None:
+                socket_path.chmod(SOCKET_MODE)
+        except (zmq.ZMQError, OSError) as error:
             raise TransportError(
                 f"cannot listen on {endpoint}: {error}; choose another --endpoint"
             ) from error
         finally:
             os.umask(old)
-        if socket_path is not None:
-            socket_path.chmod(SOCKET_MODE)
 
     def wait(self, timeout_s: float) -> None:
         """Return when a message came, the waker was set, or the time is over."""

@@ -103,11 +103,11 @@ def load_voices(
 
     options = RuntimeOptions(streams, engines.vocoder_threads, engines.acoustic_threads)
     shelf = Shelf()
+    origin: dict[str, Path] = {}
     for path in found:
         progress(f"loading voice {path.name}")
         try:
-            voice = Voice.load(path, options)
-            voice.warm_up()
+            voice = _warm(Voice.load(path, options), path, origin)
         except EngineError as error:
             log.error("voice %s cannot be used: %s (%s)", path, error, error.code)
             shelf.broken.append(Broken(str(path), error.code, str(error)))
@@ -116,11 +116,37 @@ def load_voices(
     return arranged(shelf, folder, default)
 
 
+def _warm(voice: SpeakingVoice, path: Path, origin: dict[str, Path]) -> SpeakingVoice:
+    """The voice, warmed up, or else closed. `origin`: the packs of the names in use.
+
+    Raises EngineError, voice_broken where another pack has its name.
+    """
+    name = voice.info.name
+    try:
+        if name in origin:
+            raise VoiceError(
+                "voice_broken",
+                f"{origin[name]} and {path} both hold a voice named {name!r}; the first serves, "
+                "rename the other in its voice.toml or remove it",
+            )
+        voice.warm_up()
+    except EngineError:
+        voice.close()
+        raise
+    origin[name] = path
+    return voice
+
+
 def packs(folder: Path) -> list[Path]:
     """The voice packs of a folder, by name. Raises VoiceError where there is none."""
-    if not folder.is_dir():
-        raise VoiceError("voice_not_found", f"{folder} is no folder; give one with --voices DIR")
-    found = sorted(path.parent for path in folder.glob(f"*/{PACK_FILE}"))
+    try:
+        if not folder.is_dir():
+            text = f"{folder} is no folder; give one with --voices DIR"
+            raise VoiceError("voice_not_found", text)
+        found = sorted(path.parent for path in folder.glob(f"*/{PACK_FILE}"))
+    except OSError as error:
+        text = f"cannot read {folder}: {error.strerror}; give another folder with --voices DIR"
+        raise VoiceError("voice_not_found", text) from error
     if not found:
         raise VoiceError(
             "voice_not_found",

@@ -22,7 +22,7 @@ from engines.errors import EngineError, VoiceError
 from engines.style import Style
 
 log = logging.getLogger(__name__)
-MAX_CHUNK = 8192  # samples of one wire message or ring write
+MAX_CHUNK = 9600  # samples of one wire message or ring write: the engines' largest at 16 kHz
 
 
 @dataclass(eq=False, slots=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engines.errors import TextError
+from engines.errors import TextError, VoiceError
 from engines.pack import Acoustic, Source
-from engines.session import Floats, Session, zero_state
+from engines.session import Array, Floats, Session, zero_state
 from engines.style import Controls
 
-LONGEST_SYMBOL = 400
+LONGEST_SYMBOL = 400  # mel frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class AcousticModel:
 
         Raises:
             TextError: text_too_long, the sentence has more symbols than the voice can place.
+            VoiceError: voice_broken, the graphs or their weights are of no use.
         """
         if len(ids) > self.sizes.max_symbols:
             raise TextError(
@@ -61,24 +62,34 @@ class AcousticModel:
                 f"one sentence has {len(ids)} symbols, this voice takes {self.sizes.max_symbols}; "
                 "add punctuation",
             )
-        out = self.sessions.encoder.run({"ids": ids[None], **self._prosody(controls)})
+        out = self._encode(ids, 1.0, 1.0, 0.0)
         durations = self._durations(out["cond"][0], controls.speed)
+        prosody = (controls.pitch, controls.pitch_range, controls.energy)
+        if prosody != (1.0, 1.0, 0.0):
+            out = self._encode(ids, *prosody)
         memory = self._memory(out["text"][0], out["cond"][0], durations)
         kv = self.sessions.memory.run({"memory": memory[None]})["memory_kv"]
         band = self.sizes.band or int(durations.max() / self.sizes.frames_per_step + 0.5)
         ahead = np.concatenate([kv, np.zeros((band + 1, *kv.shape[1:]), np.float32)])
         return Utterance(durations, memory, ahead, band, int(durations.sum()))
 
-    def _prosody(self, controls: Controls) -> dict[str, Floats]:
-        """Pitch is (Hz - mean) / std: a factor on Hz is a factor and a shift on that."""
+    def _encode(
+        self, ids: npt.NDArray[np.int64], pitch: float, pitch_range: float, energy: float
+    ) -> dict[str, Array]:
+        """The encoder under a prosody; durations come from the plain one, so pitch keeps the pace.
+
+        Predicted pitch is (Hz - mean) / std: a factor on Hz is a factor and a shift on that.
+        """
         shift = 0.0
         if self.source is not None:
-            shift = (controls.pitch - 1.0) * self.source.f0_mean / self.source.f0_std
-        return {
-            "pitch_scale": np.array([controls.pitch * controls.pitch_range], np.float32),
+            shift = (pitch - 1.0) * self.source.f0_mean / self.source.f0_std
+        feeds: dict[str, Array] = {
+            "ids": ids[None],
+            "pitch_scale": np.array([pitch * pitch_range], np.float32),
             "pitch_shift": np.array([shift], np.float32),
-            "energy_shift": np.array([controls.energy], np.float32),
+            "energy_shift": np.array([energy], np.float32),
         }
+        return self.sessions.encoder.run(feeds)
 
     def _durations(self, cond: Floats, speed: float) -> npt.NDArray[np.int64]:
         """Frames per symbol, autoregressively; speed is applied after the prediction."""
@@ -89,6 +100,8 @@ class AcousticModel:
             out = session.run({"last": last, "cond": cond[i : i + 1], "state": state})
             last, state = out["log_duration"], out["next_state"]
             logs[i] = last[0, 0]
+        if not np.isfinite(logs).all():
+            raise VoiceError("voice_broken", "the voice predicts no durations; export it again")
         frames = np.minimum(np.exp(logs) - 1.0, LONGEST_SYMBOL) / speed
         whole = np.floor(frames + 0.5).astype(np.int64)
         if whole.sum() == 0:

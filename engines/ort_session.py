@@ -27,9 +27,15 @@ class OrtSession:
             raise VoiceError(
                 "voice_broken", f"{path} is not a graph ONNX Runtime can run: {error}"
             ) from error
+        self._path = path
         self._outputs = [value.name for value in self._session.get_outputs()]
-        sizes = [v.shape[1] for v in self._session.get_inputs() if v.name == "state"]
-        self._state_size = int(sizes[0]) if sizes else 0
+        shapes = [v.shape for v in self._session.get_inputs() if v.name == "state"]
+        size = shapes[0][-1] if shapes else 0
+        if not isinstance(size, int):
+            raise VoiceError(
+                "voice_broken", f"{path} has a state of no fixed size; export it again"
+            )
+        self._state_size = size
 
     @property
     def state_size(self) -> int:
@@ -37,6 +43,15 @@ class OrtSession:
         return self._state_size
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs by name for inputs by name."""
-        values = self._session.run(self._outputs, dict(feeds))
+        """Outputs by name for inputs by name.
+
+        Raises:
+            VoiceError: voice_broken, the graph does not take these inputs.
+        """
+        try:
+            values = self._session.run(self._outputs, dict(feeds))
+        except Exception as error:  # as above
+            raise VoiceError(
+                "voice_broken", f"{self._path} does not fit its voice.toml: {error}"
+            ) from error
         return dict(zip(self._outputs, values, strict=True))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -17,16 +19,29 @@ else:
     import tomli as tomllib
 
 FORMAT = 1
+Size = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+Names = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 GRAPHS = ("encoder", "duration_step", "memory", "decoder_step", "postnet", "vocoder")
+
+
+TIED = ("sample_rate", "hop_length", "symbols", "acoustic", "source")
+
+
+def fingerprint(table: Mapping[str, Any]) -> str:
+    """SHA-256 of all in voice.toml that must fit the graphs; presets and names may be edited."""
+    tied = {key: table.get(key) for key in TIED}
+    text = json.dumps(tied, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Symbols(msgspec.Struct, frozen=True):
     """The vocabulary in id order, and what to say for symbols the voice was not trained on."""
 
-    phones: tuple[str, ...]
-    tones: tuple[str, ...]
-    emotions: tuple[str, ...]
-    speakers: tuple[str, ...]
+    phones: Names
+    tones: Names
+    emotions: Names
+    speakers: Names
     mask: bool = True
     fallback: dict[str, str] = {}
 
@@ -34,21 +49,21 @@ class Symbols(msgspec.Struct, frozen=True):
 class Acoustic(msgspec.Struct, frozen=True):
     """What the host must know of SAMBERT.
 
-    band: steps the decoder looks back and ahead; 0 means by the sentence's longest symbol.
-    postnet_lag: frames by which the postnet trails. energy_db: dB per unit of predicted energy.
+    mels: values per frame, f0 and voicing included. width: of the decoder. memory: values of the
+    decoder's memory per step, of which text * frames_per_step come first. postnet_lag: frames by
+    which the postnet trails. max_symbols: of one sentence. band: steps the decoder looks back and
+    ahead; 0 means by the sentence's longest symbol.
     """
 
-    mels: int
-    frames_per_step: int
-    layers: int
-    width: int
-    memory: int
-    text: int
-    speaker_units: int
-    emotion_units: int
-    postnet_lag: int
-    max_symbols: int
-    band: int = 0
+    mels: Size
+    frames_per_step: Size
+    layers: Size
+    width: Size
+    memory: Size
+    text: Size
+    postnet_lag: Count
+    max_symbols: Size
+    band: Count = 0
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -93,11 +108,12 @@ class VoiceFile(msgspec.Struct, frozen=True):
     name: str
     language: str
     licence: str
-    sample_rate: int
-    hop_length: int
+    sample_rate: Size
+    hop_length: Size
     symbols: Symbols
     acoustic: Acoustic
     graphs: dict[str, GraphFile]
+    fingerprint: str
     source: Source | None = None
     presets: dict[str, Preset] = {}
     statistics: dict[str, Any] = {}
@@ -126,6 +142,8 @@ class VoicePack:
             )
         try:
             table = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise VoiceError("voice_broken", f"cannot read {path}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise VoiceError("voice_broken", f"{path} is not valid TOML: {error}") from error
         if table.get("format") != FORMAT:
@@ -135,9 +153,16 @@ class VoicePack:
                 "update sambertd or export the voice again",
             )
         try:
-            return msgspec.convert(table, VoiceFile)
+            file = msgspec.convert(table, VoiceFile)
         except msgspec.ValidationError as error:
             raise VoiceError("voice_broken", f"{path}: {error}; export the voice again") from error
+        if fingerprint(table) != file.fingerprint:
+            raise VoiceError(
+                "voice_hash_mismatch",
+                f"{path} was edited where it must fit the graphs ({', '.join(TIED)}); "
+                "copy the pack again",
+            )
+        return file
 
     def _graph(self, name: str) -> Path:
         entry = self.file.graphs.get(name)
@@ -148,7 +173,10 @@ class VoicePack:
         path = self.folder / entry.file
         if path.parent != self.folder or not path.is_file():
             raise VoiceError("voice_broken", f"{path} is missing; copy the whole pack again")
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise VoiceError("voice_broken", f"cannot read {path}: {error.strerror}") from error
         if digest != entry.sha256:
             raise VoiceError(
                 "voice_hash_mismatch",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,26 +18,28 @@ from engines.style import Controls
 from engines.vocoder import VocoderStream
 
 Cancelled = Callable[[], bool]
-FIRST_CHUNK = 6
-LARGEST_CHUNK = 48
-QUEUE_STEPS = 120
-POLL_S = 0.05
+FIRST_CHUNK = 6  # mel frames
+LARGEST_CHUNK = 48  # mel frames
+QUEUE_STEPS = 120  # decoder steps the decoder may be ahead
+POLL_S = 0.05  # how soon a thread that waits for the other notices cancel
 
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """PCM float32 (n,) in [-1, 1] of sentence number `sentence`; last: nothing comes after it."""
+    """PCM float32 (n,) in [-1, 1] of sentence number `sentence`."""
 
     pcm: Floats
     sentence: int
-    last: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to say: symbol ids (T, 6) per sentence, and how."""
+    """What to say: symbol ids (T, 6) sentence by sentence, read as they are needed, and how.
 
-    sentences: tuple[npt.NDArray[np.int64], ...]
+    A plan can be spoken once.
+    """
+
+    sentences: Iterator[npt.NDArray[np.int64]]
     controls: Controls
 
 
@@ -53,34 +55,45 @@ Items = queue.Queue[Item]
 
 
 class Pipeline:
-    """Runs plans on loaded models; each open stream holds one thread of the executor."""
+    """Runs plans on loaded models; each open stream has a decoder thread."""
 
     def __init__(
-        self, acoustic: AcousticModel, vocoder: Session, voice: VoiceFile, executor: Executor
+        self, acoustic: AcousticModel, vocoder: Session, voice: VoiceFile, streams: int
     ) -> None:
-        self._acoustic, self._vocoder, self._voice, self._executor = (
-            acoustic,
-            vocoder,
-            voice,
-            executor,
-        )
+        self._acoustic, self._vocoder, self._voice = acoustic, vocoder, voice
+        self._free = threading.BoundedSemaphore(streams)
+        self._executor = ThreadPoolExecutor(streams, f"decoder-{voice.name}")
 
     def stream(self, plan: Plan, cancelled: Cancelled) -> Generator[AudioChunk, None, None]:
         """Audio chunk by chunk; the first leaves while its sentence is still being decoded.
 
-        Ends early, without a last chunk, once `cancelled` says so; it is asked before every decoder
-        step and every vocoder chunk.
+        Ends early once `cancelled` says so; it is asked before every decoder step and every
+        vocoder chunk. Closing the stream stops the work behind it.
+
+        Raises:
+            RuntimeError: as many streams are open as were asked for.
+            EngineError: a later sentence cannot be spoken, or the voice is broken.
         """
+        if not self._free.acquire(blocking=False):
+            raise RuntimeError("all streams of this voice are open; close one, or load with more")
         stop = threading.Event()
         items: Items = queue.Queue(QUEUE_STEPS)
-        work = self._executor.submit(
-            self._decode, plan, items, lambda: stop.is_set() or cancelled()
-        )
+
+        def stopped() -> bool:
+            return stop.is_set() or cancelled()
+
+        work = self._executor.submit(self._decode, plan, items, stopped)
         try:
-            yield from self._vocode(plan, items, cancelled)
+            yield from self._vocode(plan.controls, items, cancelled)
         finally:
             stop.set()
-            work.result()
+            wait([work])
+            self._free.release()
+        work.result()
+
+    def close(self) -> None:
+        """End the decoder threads."""
+        self._executor.shutdown()
 
     def _decode(self, plan: Plan, items: Items, stopped: Cancelled) -> None:
         """Producer: every sentence's frames, step by step, then None."""
@@ -96,30 +109,31 @@ class Pipeline:
         finally:
             _put(items, None, stopped)
 
-    def _vocode(self, plan: Plan, items: Items, cancelled: Cancelled) -> Iterator[AudioChunk]:
-        """Consumer: postnet and vocoder over growing chunks, silence between sentences."""
-        last = len(plan.sentences) - 1
-        for number in range(len(plan.sentences)):
-            start = _get(items, cancelled)
-            if not isinstance(start, _Start):
-                return
+    def _vocode(
+        self, controls: Controls, items: Items, cancelled: Cancelled
+    ) -> Iterator[AudioChunk]:
+        """Consumer: sentence by sentence, silence between them."""
+        number = 0
+        while isinstance(start := _get(items, cancelled), _Start):
             if number:
-                yield AudioChunk(self._pause(plan.controls), number, last=False)
-            for pcm, ended in self._sentence(start.frames, plan.controls, items, cancelled):
-                yield AudioChunk(pcm, number, last=ended and number == last)
+                yield AudioChunk(self._pause(controls), number)
+            left = start.frames
+            for pcm in self._sentence(left, controls, items, cancelled):
+                left -= len(pcm) // self._voice.hop_length
+                yield AudioChunk(pcm, number)
+            if left:
+                return
+            number += 1
 
     def _sentence(
-        self,
-        frames: int,
-        controls: Controls,
-        items: Items,
-        cancelled: Cancelled,
-    ) -> Iterator[tuple[Floats, bool]]:
-        """(audio, whether the sentence ended) chunk by chunk."""
-        postnet = PostnetStream(self._acoustic, frames)
+        self, frames: int, controls: Controls, items: Items, cancelled: Cancelled
+    ) -> Iterator[Floats]:
+        """Postnet and vocoder over growing chunks; ends early if the frames do."""
         voice = self._voice
+        postnet = PostnetStream(self._acoustic, frames)
         vocoder = VocoderStream(self._vocoder, voice.source, voice.sample_rate, voice.hop_length)
-        wanted, size = FIRST_CHUNK + voice.acoustic.postnet_lag, FIRST_CHUNK
+        size = FIRST_CHUNK
+        wanted = size + voice.acoustic.postnet_lag
         held: list[Floats] = []
         fed = waiting = 0
         while fed < frames:
@@ -134,7 +148,7 @@ class Pipeline:
             fed, waiting, held = fed + waiting, 0, []
             wanted = size = min(2 * size, LARGEST_CHUNK)
             if len(mel):
-                yield vocoder.feed(mel) * np.float32(controls.volume), fed == frames
+                yield vocoder.feed(mel) * np.float32(controls.volume)
 
     def _pause(self, controls: Controls) -> Floats:
         samples = int(self._voice.pause_s * self._voice.sample_rate / controls.speed)

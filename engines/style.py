@@ -56,6 +56,8 @@ def controls(style: Style, voice: VoiceFile) -> Controls:
         raise StyleError(
             "unknown_speaker", f"voice {voice.name} has no speaker {speaker!r}, but: {have}"
         )
+    if style.pitch and voice.source is None:
+        raise StyleError("bad_style", f"voice {voice.name} cannot change pitch; leave it at 0")
     preset = voice.presets.get(style.emotion)
     emotion = f"emotion_{NEUTRAL if preset else style.emotion}"
     if preset is None and (voice.presets or emotion not in voice.symbols.emotions):

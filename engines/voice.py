@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
 
 from engines.acoustic import AcousticModel, AcousticSessions
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
 from engines.pipeline import AudioChunk, Cancelled, Pipeline, Plan
-from engines.style import Style, controls, emotions
+from engines.style import Controls, Style, controls, emotions
 from engines.text.frontend import FrontEnd
+from engines.text.sentence import Sentence
 from engines.text.symbols import SymbolTable, symbols
 
 __all__ = ["AudioChunk", "Plan", "RuntimeOptions", "Style", "Voice", "VoiceInfo"]
@@ -29,7 +33,7 @@ class RuntimeOptions:
     """
 
     streams: int = 4
-    vocoder_threads: int = 1
+    vocoder_threads: int = 2
     acoustic_threads: int = 1
 
 
@@ -73,10 +77,7 @@ class Voice:
         vocoder = sessions.pop("vocoder")
         acoustic = AcousticModel(file.acoustic, AcousticSessions(**sessions), file.source)
         self.streams = options.streams
-        self._executor = ThreadPoolExecutor(
-            options.streams, thread_name_prefix=f"decoder-{file.name}"
-        )
-        self._pipeline = Pipeline(acoustic, vocoder, file, self._executor)
+        self._pipeline = Pipeline(acoustic, vocoder, file, options.streams)
         self.info = VoiceInfo(
             file.name,
             file.language,
@@ -96,18 +97,21 @@ class Voice:
         return cls(VoicePack(folder), options or RuntimeOptions())
 
     def plan(self, text: str, style: Style | None = None) -> Plan:
-        """Read the text and settle the style; cheap, and all that can be wrong is said here.
+        """Settle the style and read the first sentence; the others are read while it is spoken.
 
         Raises:
             TextError: nothing in the text can be spoken.
             StyleError: the voice lacks the speaker or emotion, or a number is out of range.
+            VoiceError: voice_unsupported, the voice has no symbol for what the text says.
         """
         told = controls(style or Style(), self._file)
-        sentences = []
-        for sentence in front_end().read(text):
-            spoken = symbols(sentence, emotion=told.emotion, speaker=told.speaker)
-            sentences.append(self._table.encode([self._known(s) for s in spoken]))
-        return Plan(tuple(sentences), told)
+        read = (self._ids(sentence, told) for sentence in front_end().sentences(text))
+        first = next(read)
+        return Plan(chain([first], read), told)
+
+    def _ids(self, sentence: Sentence, told: Controls) -> npt.NDArray[np.int64]:
+        spoken = symbols(sentence, emotion=told.emotion, speaker=told.speaker)
+        return self._table.encode([self._known(symbol) for symbol in spoken])
 
     def _known(self, symbol: str) -> str:
         """The symbol with phone and tone replaced where the voice was not trained on them."""
@@ -120,10 +124,7 @@ class Voice:
     def stream(
         self, plan: Plan, cancelled: Cancelled = lambda: False
     ) -> Generator[AudioChunk, None, None]:
-        """Audio chunks of the plan as they are made; ends early once `cancelled` returns True.
-
-        Closing the stream stops the work behind it.
-        """
+        """Audio chunks of the plan as they are made; see `Pipeline.stream`."""
         return self._pipeline.stream(plan, cancelled)
 
     def warm_up(self) -> None:
@@ -133,7 +134,7 @@ class Voice:
 
     def close(self) -> None:
         """Stop the decoder threads; the voice is of no use afterwards."""
-        self._executor.shutdown()
+        self._pipeline.close()
 
     def __enter__(self) -> Voice:
         return self

@@ -16,8 +16,8 @@ leaves curves.png and samples in its folder while it trains. relabel reads the w
 corpus again after the text front end has changed; align must then be run again.
 
 Recordings: files named after the Chinese characters they say, such as 你好.mp3 or cmn-你好.mp3.
-The built-in voice is made of 8,596 words by Yue Tan, free under CC BY-SA 3.0: folder 96k/hsk of
-github.com/hugolpz/audio-cmn.
+The built-in voice is made of words read by Yue Tan, free under CC BY-SA 3.0: folder 96k/hsk of
+github.com/hugolpz/audio-cmn. It holds 8,596 recordings; prepare can use 8,569 of them.
 
   git clone --depth 1 https://github.com/hugolpz/audio-cmn
   python -m training --data audio-cmn/96k/hsk --out run
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
         "--licence",
         default="CC-BY-SA-3.0",
         help="licence of the pack: that of your recordings, if it asks to share alike "
-        "(default: CC-BY-SA-3.0, as the recordings named below)",
+        "(default: CC-BY-SA-3.0, as the recordings named below, whose credits then go into it)",
     )
     return out
 

@@ -19,6 +19,7 @@ from training.phrases import WORD_COUNT_ODDS, WORD_COUNTS, Example, PhraseMaker
 from training.pictures import Panel, draw
 from training.presets import AcousticPreset
 from training.script import word_symbols
+from training.source import VOICING_THRESHOLD
 from trt_build.export.adaptor import padding_mask
 from trt_build.export.sambert import NoFramesError, Sambert, Vocabulary
 
@@ -183,7 +184,7 @@ class AcousticTrainer:
                 break
             frames = said.mel[0].float().cpu().numpy()
             hz = frames[:, -2] * self.corpus.stats.f0_std + self.corpus.stats.f0_mean
-            f0 = np.where(frames[:, -1] > 0.5, hz, 0.0).astype(np.float32)
+            f0 = np.where(frames[:, -1] >= VOICING_THRESHOLD, hz, 0.0).astype(np.float32)
             title = " ".join(entry.syllables)
             recorded = Panel(title, self.corpus.mel_of(entry), self.corpus.f0_of(entry))
             columns.append([recorded, Panel(f"word {i + 1}, synthesis", frames[:, :-2], f0)])

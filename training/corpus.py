@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import numpy.typing as npt
 from training.errors import TrainingError
 from training.features import HOP, Floats
 
-HELD_OUT = 80
+HELD_OUT = Path(__file__).with_name("held_out.txt")
+FEWEST = 20
+ONE_IN = 20
 INDEX = "corpus.json"
 
 
@@ -64,17 +67,14 @@ class Corpus:
 
     @property
     def held_out(self) -> list[Entry]:
-        """Words of two to four characters that no training stage may touch, by a fixed seed."""
-        longer = [i for i, e in enumerate(self.entries) if 2 <= len(e.text) <= 4]
-        picks = np.random.default_rng(2009).choice(
-            len(longer), min(HELD_OUT, len(longer) // 5), replace=False
-        )
-        return [self.entries[longer[i]] for i in sorted(picks)]
+        """Words that no training stage may touch, every take of them."""
+        out = held_out_texts(e.text for e in self.entries)
+        return [e for e in self.entries if e.text in out]
 
     @property
     def training(self) -> list[Entry]:
-        """Everything else, less other takes of a held-out word."""
-        out = {e.text for e in self.held_out}
+        """Everything else."""
+        out = held_out_texts(e.text for e in self.entries)
         return [e for e in self.entries if e.text not in out]
 
     def wave_of(self, entry: Entry) -> Floats:
@@ -133,6 +133,23 @@ class CorpusWriter:
         )
         index = {"entries": [asdict(e) for e in self._entries], "stats": asdict(stats)}
         (folder / INDEX).write_text(json.dumps(index, ensure_ascii=False, indent=1), "utf-8")
+
+
+def held_out_texts(texts: Iterable[str]) -> set[str]:
+    """Which of these words to hold out; a word's fate does not hang on the others around it.
+
+    Those of held_out.txt; where fewer than 20 of them and fewer than one in 20 of the words are
+    there, also one in 20 words of two to four characters, by the SHA-256 of the word.
+    """
+    words = set(texts)
+    out = words & set(HELD_OUT.read_text("utf-8").split())
+    if len(out) < min(FEWEST, len(words) / ONE_IN):
+        out |= {w for w in words if 2 <= len(w) <= 4 and _hash(w) % ONE_IN == 0}
+    return out
+
+
+def _hash(word: str) -> int:
+    return int.from_bytes(hashlib.sha256(word.encode()).digest(), "big")
 
 
 def recordings(folder: Path) -> Iterator[tuple[str, Path]]:

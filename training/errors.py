@@ -5,6 +5,7 @@ TrainingError (`code` for programs, the message names the cure):
     data_unreadable    recordings are there, but none could be used
     stage_missing      a stage needs what an earlier one makes
     preset_mismatch    the run folder was started with other settings
+    checkpoint_incomplete  a checkpoint lacks what is needed to go on from it
     device_missing     CUDA was asked for and is not there
     words_missing      too few words fit the preset
 """

@@ -10,13 +10,15 @@ import torch
 
 from engines.text.symbols import SymbolTable
 from training import handover
+from training.card import QUALITY, Facts, card, licence_text
 from training.corpus import Corpus
-from training.emotions import EMOTIONS
+from training.emotions import at_pace
 from training.errors import TrainingError
 from training.fallback import fallback
 from training.features import SAMPLE_RATE
-from training.presets import Preset
+from training.presets import PRESETS, Preset
 from training.script import SPEAKER
+from training.source import trained_source
 from trt_build.export.hifigan import Generator
 from trt_build.export.sambert import Sambert, Vocabulary
 
@@ -50,39 +52,49 @@ def load_models(run: Path, preset: Preset) -> tuple[Sambert, int, Generator, int
     return sambert.eval(), steps[0], generator.eval(), steps[1]
 
 
-def export(corpus: Corpus, preset: Preset, run: Path, name: str, licence: str) -> None:
-    """Write run/kantts/am, run/kantts/voc, and the voice pack run/<name>.
+def export(corpus: Corpus, size: str, run: Path, name: str, licence: str) -> None:
+    """Write run/kantts/am, run/kantts/voc, and the voice pack run/<name>; size: of the preset.
 
     Raises:
         TrainingError: stage_missing.
     """
-    from trt_build.export.pack import SourceStats, VoiceCard, export_voice
+    from training.sample import write_sample
+    from trt_build.export.pack import VoiceCard, export_voice
 
+    preset = PRESETS[size]
     sambert, acoustic_step, generator, vocoder_step = load_models(run, preset)
     table, stats = symbol_table(), corpus.stats
     handover.write_acoustic(run / "kantts" / "am", sambert, stats, acoustic_step, SPEAKER)
     handover.write_vocoder(run / "kantts" / "voc", generator, vocoder_step)
     words = [e.syllables for e in corpus.training]
+    facts = Facts(name, licence, size, acoustic_step, vocoder_step)
+    texts = {
+        "calibration.txt": CALIBRATION.read_text("utf-8"),
+        "LICENSE": licence_text(facts),
+        "README.md": card(facts, corpus, sambert, generator, run / QUALITY),
+    }
     export_voice(
         run / name,
         card=VoiceCard(
             name=name,
             language=LANGUAGE,
             licence=licence,
-            presets=EMOTIONS,
+            presets=at_pace(preset.pace),
             fallback=fallback(table.phones, words),
-            texts={"calibration.txt": CALIBRATION.read_text("utf-8")},
+            texts=texts,
         ),
         sambert=sambert,
         generator=generator,
         table=table,
-        source=SourceStats(stats.f0_mean, stats.f0_std, coupled=True),
+        source=trained_source(stats.f0_mean, stats.f0_std),
         statistics={
             **asdict(stats),
             "words": len(words),
             "acoustic_steps": acoustic_step,
             "vocoder_steps": vocoder_step,
+            "pace": preset.pace,
         },
         sample_rate=SAMPLE_RATE,
     )
-    log.info("the voice is in %s", run / name)
+    write_sample(run / name)
+    log.info("the voice is in %s; to install it: cp -r %s voices/", run / name, run / name)

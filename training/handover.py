@@ -64,6 +64,13 @@ def generator_params(config: GeneratorConfig) -> dict[str, Any]:
 
 
 def _write(folder: Path, config: dict[str, Any], state: dict[str, Any], step: int) -> None:
+    """Weights in float16, which halves the files; loading casts them back."""
     (folder / "ckpt").mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
-    torch.save(state, folder / "ckpt" / f"checkpoint_{step}.pth")
+    torch.save(_halved(state), folder / "ckpt" / f"checkpoint_{step}.pth")
+
+
+def _halved(state: Any) -> Any:
+    if isinstance(state, torch.Tensor):
+        return state.half() if state.is_floating_point() else state
+    return {name: _halved(part) for name, part in state.items()}

@@ -6,15 +6,16 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import matplotlib
 import numpy as np
 import torch
-from torch import nn
 from tqdm import tqdm
+
+from training.errors import TrainingError
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -51,14 +52,25 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
+class Part(Protocol):
+    """Anything with a state of its own: a module, an optimizer, a GradScaler."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> object: ...
+
+
 class Run:
     """One stage's folder: its newest checkpoint, its loss history and the curve picture.
 
-    `parts` are modules and optimizers to save and restore by name. A run started in a folder that
+    `parts` are saved and restored by name, with the random states. A run started in a folder that
     holds a checkpoint goes on from it.
+
+    Raises:
+        TrainingError: checkpoint_incomplete.
     """
 
-    def __init__(self, folder: Path, parts: dict[str, nn.Module | torch.optim.Optimizer]) -> None:
+    def __init__(self, folder: Path, parts: Mapping[str, Part]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.parts = parts
@@ -76,13 +88,21 @@ class Run:
 
     def _restore(self) -> None:
         state: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        self.step = state["step"]
+        missing = {*self.parts, "step", "rng", "cuda_rng", "recent"} - state.keys()
+        if missing:
+            raise TrainingError(
+                "checkpoint_incomplete",
+                f"{self.checkpoint} lacks {', '.join(sorted(missing))}, as another version of the "
+                "recipe wrote it; go on with that version, or remove the folder to start anew",
+            )
+        self.step, self._recent = state["step"], state["recent"]
         for name, part in self.parts.items():
-            if name in state:
+            if state[name]:  # a GradScaler that is off, as on a CPU, saves nothing
                 part.load_state_dict(state[name])
-        if "rng" in state:
-            torch.set_rng_state(state["rng"])
-            self._recent = state["recent"]
+        torch.set_rng_state(state["rng"])
+        if torch.cuda.is_available():
+            for device, rng in enumerate(state["cuda_rng"][: torch.cuda.device_count()]):
+                torch.cuda.set_rng_state(rng, device)
         history = self.folder / "history.json"
         if history.is_file():
             self.history = [h for h in json.loads(history.read_text()) if h["step"] <= self.step]
@@ -91,7 +111,12 @@ class Run:
         """Write checkpoint, history and curves; a crash leaves the old ones whole."""
         state: dict[str, Any] = {name: part.state_dict() for name, part in self.parts.items()}
         part = self.checkpoint.with_suffix(".part")
-        state |= {"step": self.step, "rng": torch.get_rng_state(), "recent": self._recent}
+        state |= {
+            "step": self.step,
+            "recent": self._recent,
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
         torch.save(state, part)
         history = self.folder / "history.part"
         history.write_text(json.dumps(self.history))

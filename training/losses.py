@@ -33,9 +33,8 @@ class SpectralLoss(nn.Module):
     basis: Tensor
     mel_window: Tensor
 
-    def __init__(self, mel_weight: float = 1.0) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.mel_weight = mel_weight
         for n_fft, _, win in RESOLUTIONS:
             self.register_buffer(f"window_{n_fft}", torch.hann_window(win), persistent=False)
         self.register_buffer("mel_window", torch.hann_window(WIN), persistent=False)
@@ -50,7 +49,7 @@ class SpectralLoss(nn.Module):
             b = magnitude(real, n_fft, hop, window)
             total = total + torch.linalg.norm(b - a) / torch.linalg.norm(b)
             total = total + F.l1_loss(a.log(), b.log())
-        mel = self.mel_weight * F.l1_loss(self.log_mel(fake), self.log_mel(real))
+        mel = F.l1_loss(self.log_mel(fake), self.log_mel(real))
         offset = OFFSET_WEIGHT * F.l1_loss(fake.mean(-1), real.mean(-1))
         return total / len(RESOLUTIONS) + mel + offset
 

@@ -24,10 +24,13 @@ class Panel:
     f0: Floats
 
 
-def draw(columns: Sequence[Sequence[Panel]], path: Path) -> None:
-    """Draw panels as a PNG: one column per word, rows as given; f0 on the right axis in Hz."""
+def draw(columns: Sequence[Sequence[Panel]], path: Path, width: float = 3.2) -> None:
+    """Draw panels as a PNG: one column per word, rows as given; f0 on the right axis in Hz.
+
+    width: of a column, in inches.
+    """
     rows = len(columns[0])
-    size = (3.2 * len(columns), 2.6 * rows)
+    size = (width * len(columns), 2.6 * rows)
     figure, axes = plt.subplots(rows, len(columns), figsize=size, squeeze=False)
     for i, column in enumerate(columns):
         for axis, panel in zip(axes[:, i], column, strict=True):

@@ -33,7 +33,10 @@ class VocoderPreset:
 
 @dataclass(frozen=True, slots=True)
 class AcousticPreset:
-    """How SAMBERT is built (KAN-TTS's parameter names) and trained; max_frames bounds a batch."""
+    """How SAMBERT is built (KAN-TTS's parameter names) and trained; lengths in steps.
+
+    batch_frames: about how many mel frames are in a batch.
+    """
 
     params: dict[str, Any]
     align_steps: int
@@ -46,10 +49,15 @@ class AcousticPreset:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A whole voice."""
+    """A whole voice.
+
+    pace: at which the exported voice speaks, as a multiple of the pace it learned. Words read from
+    a list are slow, and so are the phrases made of them.
+    """
 
     vocoder: VocoderPreset
     acoustic: AcousticPreset
+    pace: float = 1.0
 
 
 def _generator(
@@ -118,6 +126,7 @@ def sambert_params(**changes: Any) -> dict[str, Any]:
 
 
 PRESETS = {
+    # Steps as the built-in voice was trained: what two cores do in about two hours.
     "small": Preset(
         VocoderPreset(
             generator=_generator(128, (3, 7), (1, 3, 5)),
@@ -154,6 +163,7 @@ PRESETS = {
             batch_frames=1900,
             rate=1e-3,
         ),
+        pace=1.1,
     ),
     "full": Preset(
         VocoderPreset(
@@ -176,6 +186,7 @@ PRESETS = {
             batch_frames=24_000,
             rate=1e-3,
         ),
+        pace=1.1,
     ),
     "tiny": Preset(
         VocoderPreset(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-ALPHA = 0.1
-SIGMA = 0.003
+if TYPE_CHECKING:
+    from trt_build.export.pack import SourceStats
+
+ALPHA = 0.1  # amplitude of each partial
+SIGMA = 0.003  # deviation of the noise added to it
+VOICING_THRESHOLD = 0.6  # predicted voicing from which a frame counts as voiced
 
 
 def harmonics(f0: Tensor, voiced: Tensor, count: int, hop: int, rate: int) -> Tensor:
@@ -27,3 +33,17 @@ def harmonics(f0: Tensor, voiced: Tensor, count: int, hop: int, rate: int) -> Te
     sines = sines * (hz[:, None] * order < rate / 2)
     noise = torch.randn_like(sines)
     return on * (ALPHA * sines + SIGMA * noise) + (1.0 - on) * (ALPHA / 3.0) * noise
+
+
+def trained_source(f0_mean: float, f0_std: float) -> SourceStats:
+    """What a pack must say of this excitation; mean and deviation of f0 in Hz."""
+    from trt_build.export.pack import SourceStats
+
+    return SourceStats(
+        f0_mean,
+        f0_std,
+        coupled=True,
+        alpha=ALPHA,
+        sigma=SIGMA,
+        voicing_threshold=VOICING_THRESHOLD,
+    )

@@ -21,6 +21,7 @@ import torch
 
 from training.acoustic import AcousticTrainer
 from training.align import DURATIONS, AlignTrainer, load_durations
+from training.card import LICENCE
 from training.corpus import INDEX, Corpus
 from training.errors import TrainingError
 from training.export import export
@@ -45,7 +46,7 @@ class Recipe:
     seed: int = 0
     limit: int | None = None
     name: str = "voice"
-    licence: str = "CC-BY-SA-3.0"
+    licence: str = LICENCE
 
     @property
     def sizes(self) -> Preset:
@@ -160,7 +161,7 @@ def _export(recipe: Recipe) -> None:
             raise TrainingError("stage_missing", f"nothing is trained; run --stage {stage} first")
         if not finished(recipe, stage):
             log.warning("%s is not finished: exporting what there is", stage)
-    export(recipe.corpus(), recipe.sizes, recipe.out, recipe.name, recipe.licence)
+    export(recipe.corpus(), recipe.preset, recipe.out, recipe.name, recipe.licence)
 
 
 def _relabel(recipe: Recipe) -> None:

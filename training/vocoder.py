@@ -14,7 +14,7 @@ from training.corpus import Corpus, Entry
 from training.discriminators import Discriminators, real_and_fake
 from training.errors import TrainingError
 from training.features import HOP, SAMPLE_RATE, fill_unvoiced
-from training.loop import Run, cosine, seed_all, set_rate
+from training.loop import Part, Run, cosine, seed_all, set_rate
 from training.losses import SpectralLoss, adversarial_loss, discriminator_loss, feature_loss
 from training.presets import VocoderPreset
 from training.source import harmonics
@@ -82,11 +82,12 @@ class VocoderTrainer:
         self.spectral = SpectralLoss().to(self.device)
         self.segments = Segments(corpus, preset.segment, self.device)
         self.scaler = torch.amp.GradScaler(enabled=self.device.type == "cuda")
-        parts: dict[str, torch.nn.Module | torch.optim.Optimizer] = {
+        parts: dict[str, Part] = {
             "generator": self.generator,
             "judges": self.judges,
             "g_opt": self.g_opt,
             "d_opt": self.d_opt,
+            "scaler": self.scaler,
         }
         self.run = Run(folder, parts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Generator
 from itertools import pairwise
 from typing import Final
 
@@ -36,6 +37,19 @@ class FrontEnd:
         text_unreadable where there are words, but none in Chinese or Latin letters.
         """
         result: list[Sentence] = []
+        source = self.sentences(text)
+        while True:
+            try:
+                result.append(next(source))
+            except StopIteration as end:
+                return _noted(result, end.value)
+
+    def sentences(self, text: str) -> Generator[Sentence, None, list[str]]:
+        """The same, sentence by sentence, each read when it is asked for.
+
+        Errors come before the first. Returns the characters left out after the last.
+        """
+        spoken = False
         pending: list[str] = []
         for normal in self._normalizer.sentences(text):
             words, dropped = self._words(normal)
@@ -43,13 +57,11 @@ class FrontEnd:
             notes = (_note(dropped),) if dropped else ()
             pending = [] if words else dropped
             for index, (part, part_text) in enumerate(_parts(words, normal.text)):
-                result.append(_sentence(part, part_text, () if index else notes))
-        if not result:
+                spoken = True
+                yield _sentence(part, part_text, () if index else notes)
+        if not spoken:
             raise _nothing_to_read(text)
-        if pending:
-            last = result[-1]
-            result[-1] = Sentence(last.text, last.words, (*last.notes, _note(pending)))
-        return result
+        return pending
 
     def _words(self, normal: NormalSentence) -> tuple[list[Group], list[str]]:
         parsed = clauses(normal.text)
@@ -99,6 +111,14 @@ def _sentence(words: list[Group], text: str, notes: tuple[str, ...]) -> Sentence
         ),
         notes,
     )
+
+
+def _noted(sentences: list[Sentence], dropped: list[str]) -> list[Sentence]:
+    """The sentences, the last with a note of what was left out after it."""
+    if dropped:
+        last = sentences[-1]
+        sentences[-1] = Sentence(last.text, last.words, (*last.notes, _note(dropped)))
+    return sentences
 
 
 def _note(dropped: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,16 +44,14 @@ class Normalizer:
         self._simplified = opencc.OpenCC("t2s")
         self._grammar = NumberGrammar()
 
-    def sentences(self, text: str) -> list[NormalSentence]:
+    def sentences(self, text: str) -> Iterator[NormalSentence]:
         """The sentences of a text, empty ones left out unless something was dropped in them."""
         simplified: str = self._simplified.convert(rewrite(plain(text)))
-        result = []
         for sentence in _split(simplified):
             spoken = _say_signs(self._grammar.read(_tidy(sentence)))
             kept, dropped = _readable(spoken)
             if kept or dropped:
-                result.append(NormalSentence(kept, dropped))
-        return result
+                yield NormalSentence(kept, dropped)
 
 
 def _split(text: str) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_no_speaker_is_told_and_the_fallback_is_written(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["say", "😀"], 1, "text_unreadable"),
+        (["say", "😀"], 1, "text_empty"),
         (["say", " "], 1, "text_empty"),
         (["say", "好", "--voice", "x"], 1, "choose of: tone (unknown_voice)"),
         (["say", "好", "--speed", "7"], 1, "speed"),
@@ -142,6 +143,47 @@ def test_cancel_ends_the_speech_of_others(
     assert "cancelled 1" in capsys.readouterr().out
 
 
+def test_what_was_cancelled_before_its_first_sound_is_not_said_to_be_written(
+    start_daemon: Callable[..., LiveDaemon], tmp_path: Path, capsys: Capture
+) -> None:
+    daemon, out, codes = start_daemon(in_work=1, waiting=1), tmp_path / "a.wav", list[int]()
+    say = ["say", "好", "--endpoint", daemon.endpoint, "--out", str(out)]
+    with Client(daemon.endpoint) as client, client.say("慢" * 200):
+        speaking = threading.Thread(target=lambda: codes.append(cli.main(say)))
+        speaking.start()
+        while not client.status().waiting:
+            time.sleep(0.01)
+        client.cancel(scope="all")
+        speaking.join(10)
+    assert codes == [5]
+    assert "wrote nothing: 0.00 s" in capsys.readouterr().out
+    assert not out.exists()
+
+
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    """As a user who may not write what root made."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    yield
+    os.seteuid(0)
+
+
+@pytest.mark.parametrize("options", [[], ["--autostart"]])
+def test_a_socket_of_others_is_told(
+    folder: Path, nobody: None, capsys: Capture, options: list[str]
+) -> None:
+    path = folder / "d.sock"
+    if os.geteuid() == os.stat(folder).st_uid:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.bind(str(path))
+        path.chmod(0)
+    assert cli.main(["say", "好", "--endpoint", f"ipc://{path}", *options]) == 3
+    assert "join the group of its socket" in capsys.readouterr().err
+
+
 @pytest.fixture
 def sambertd_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A `sambertd` beside a Python: the humming one."""
@@ -189,6 +231,16 @@ def test_a_daemon_that_fails_to_start_is_quoted(
     assert "exit code 4:\nno voice pack here" in capsys.readouterr().err
 
 
+def test_a_started_daemon_does_not_speak_for_us_to_systemd(
+    sambertd_here: Path, folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
+        monkeypatch.setenv(name, "ours")
+    sambertd_here.write_text("#!/bin/sh\nenv | grep ours >&2; echo $HOME is kept >&2; exit 4\n")
+    assert cli.main(["say", "好", "--endpoint", f"ipc://{folder}/d.sock", "--autostart"]) == 3
+    assert f"exit code 4:\n{os.environ['HOME']} is kept" in capsys.readouterr().err
+
+
 def test_without_sambertd_the_cure_is_named(
     sambertd_here: Path, folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,10 +259,37 @@ def test_help_names_the_exit_codes(capsys: Capture) -> None:
 def test_stdin_is_read_for_a_dash(
     daemon: LiveDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("好好好"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("好好好".encode())))
     out = tmp_path / "a.wav"
     assert cli.main(["say", "-", "--endpoint", daemon.endpoint, "--out", str(out)]) == 0
     assert length(out) == 3 * 800
+
+
+def test_text_that_is_not_utf8_is_refused(daemon: LiveDaemon, tmp_path: Path) -> None:
+    out = tmp_path / "a.wav"
+    say = [PYTHON, "-m", "sambertd_client.cli", "say", "--endpoint", daemon.endpoint]
+    bad = "你好".encode("gb18030")
+    for arguments, stdin, words in (
+        ([bad], b"", "argument TEXT: is not UTF-8"),
+        (["好", "--voice", b"\xff"], b"", "argument --voice: is not UTF-8"),
+        (["-"], bad, "standard input is not UTF-8 (0xc4 at byte 0)"),
+    ):
+        command: list[str | bytes] = [*say, "--out", str(out), *arguments]
+        run = subprocess.run(command, input=stdin, capture_output=True, timeout=20)
+        assert run.returncode == 2
+        assert words in run.stderr.decode()
+        assert b"Traceback" not in run.stderr
+    assert not out.exists()
+
+
+def test_a_file_whose_name_is_not_utf8(daemon: LiveDaemon, tmp_path: Path) -> None:
+    out = bytes(tmp_path) + b"/\xff.wav"
+    say = [PYTHON, "-m", "sambertd_client.cli", "say", "好", "--endpoint", daemon.endpoint]
+    command: list[str | bytes] = [*say, "--out", out]
+    run = subprocess.run(command, capture_output=True, timeout=20)
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert "\ufffd.wav" in run.stdout.decode()
+    assert length(Path(os.fsdecode(out))) == 800
 
 
 def test_a_command_of_another_package_runs(tmp_path: Path) -> None:

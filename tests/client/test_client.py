@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sambertd_client import Client, NoDaemonError, RefusedError, WavWriter
+from sambertd_client import Client, NoDaemonError, RefusedError, SpeechError, WavWriter
 from sambertd_client.endpoint import client_endpoint, daemon_endpoint, is_listening
 
 from tests.daemon.live import LiveDaemon
@@ -35,6 +35,34 @@ def test_leaving_early_cancels(daemon: LiveDaemon) -> None:
         with client.say("慢" * 100) as speech:
             next(iter(speech))
         assert speech.wait().why == "cancelled"
+
+
+def test_barge_ins_leave_nothing_behind(daemon: LiveDaemon) -> None:
+    with Client(daemon.endpoint) as client:
+        for number in range(6):
+            with client.say("慢好" * 50, credit=4) as speech:
+                if number % 2:
+                    next(iter(speech))
+            assert speech.done is not None
+            assert speech.done.why == "cancelled"
+            assert speech.done.samples <= 4 * 800, "no credit is granted on the way out"
+        for pcm in (speech := client.say("慢好" * 50)):
+            assert len(pcm) == 1600
+            speech.cancel()
+        assert client._inboxes == {}
+        assert client.status().in_work == 0
+
+
+def test_a_long_wait_after_a_restart_is_not_taken_for_another_restart(
+    start_daemon: Callable[..., LiveDaemon],
+) -> None:
+    first = start_daemon()
+    with Client(first.endpoint, timeout=0.3) as client, Client(first.endpoint) as other:
+        client.hello()
+        first.stop()
+        start_daemon(in_work=1)
+        other.say("慢" * 20, credit=64)
+        assert client.say("好").wait().why == "end"
 
 
 def test_a_refusal_has_a_code(daemon: LiveDaemon) -> None:
@@ -73,7 +101,7 @@ def test_a_daemon_that_stops_says_so_and_the_client_goes_on_with_the_next(
         first.stop()
         start_daemon()
         assert client.say("好").read()
-        with pytest.raises(Exception, match="shutting down"):
+        with pytest.raises(SpeechError, match="shutting down"):
             speech.wait()
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sambertd_client import protocol as wire
 
 EVERY_REPLY: list[wire.Message] = [
-    wire.Accepted(id="1", voice="v", rate=16000, position=0),
+    wire.Accepted(id="1", voice="v", rate=16000, position=0, instance="i"),
     wire.Audio(id="1", seq=3, at=2400, sentence=1),
     wire.Playing(id="1", ttfa_ms=12.5),
     wire.Done(id="1", why="error", code="internal", text="it broke"),

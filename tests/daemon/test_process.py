@@ -10,10 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sambertd_client import Client, NoDaemonError
+from sambertd_client import Client, NoDaemonError, RefusedError, SpeechError
+from sambertd_client.endpoint import is_listening
+
+from daemon.config import parse
+from daemon.lock import EndpointLock
+from daemon.server import Server
+from daemon.service import Service
+from daemon.voices import Shelf
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -80,7 +88,7 @@ def test_a_signal_ends_it_cleanly_and_live_requests_are_told(
     with Client(endpoint) as client:
         speech = client.say("慢" * 100)
         process.send_signal(number)
-        with pytest.raises(Exception, match="shutting down"):
+        with pytest.raises(SpeechError, match="shutting down"):
             speech.read()
     last_words(process, 0)
 
@@ -108,8 +116,12 @@ def test_a_client_notices_that_its_daemon_was_killed_and_restarted(
         process.wait()
         start("--endpoint", endpoint, "--no-speaker")
         ready(endpoint)
-        with pytest.raises(NoDaemonError, match="say it again"):
+        assert client.hello().instance != speech.instance
+        with pytest.raises(NoDaemonError, match="has forgotten"), speech:
             speech.wait()
+        assert client._inboxes == {}
+        with pytest.raises(NoDaemonError, match="say it again"):
+            speech.read()
         assert client.say("好").read()
 
 
@@ -122,7 +134,7 @@ def test_a_file_that_is_no_socket_is_left_alone(start: Start, folder: Path) -> N
 
 def test_a_folder_that_cannot_be_written(start: Start) -> None:
     words = last_words(start("--endpoint", "ipc:///proc/sambertd/d.sock"), 3)
-    assert "cannot write /proc/sambertd" in words
+    assert "cannot use /proc/sambertd" in words
     assert "--endpoint" in words
 
 
@@ -154,7 +166,7 @@ def test_status_answers_while_voices_load_and_say_is_told_to_wait(
     with Client(endpoint, timeout=15) as client:
         status = client.status()
         assert (status.state, status.detail) == ("loading", "loading voice tone")
-        with pytest.raises(Exception, match="loading voice tone"):
+        with pytest.raises(RefusedError, match="loading voice tone"):
             client.say("好")
     ready(endpoint)
 
@@ -169,7 +181,7 @@ def test_without_portaudio_it_serves_clients_and_names_the_package(
         speaker = client.status().speaker
         assert not speaker.available
         assert "sudo apt install libportaudio2" in speaker.reason
-        with pytest.raises(Exception, match="libportaudio2"):
+        with pytest.raises(RefusedError, match="libportaudio2"):
             client.say("好", sink="speaker")
         assert client.say("好").read()
 
@@ -191,3 +203,30 @@ def test_systemd_is_told_when_it_is_ready_and_when_it_stops(start: Start, folder
         process.terminate()
         while "STOPPING=1" not in told[-1]:
             told.append(supervisor.recv(1000).decode())
+
+
+def test_a_supervisor_that_is_gone_is_told_once_and_harms_nothing(
+    start: Start, folder: Path
+) -> None:
+    endpoint, env = f"ipc://{folder}/d.sock", {"NOTIFY_SOCKET": str(folder / "gone")}
+    process = start("--endpoint", endpoint, "--no-speaker", WATCHDOG_USEC="300000", **env)
+    ready(endpoint)
+    process.terminate()
+    assert last_words(process, 0).count("does not answer") == 1
+
+
+@pytest.mark.parametrize("also", [False, True])
+def test_a_bug_in_the_loop_ends_with_70_and_frees_the_endpoint(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, also: bool
+) -> None:
+    """also: telling the clients fails too."""
+    config = parse(["--endpoint", f"ipc://{folder}/d.sock", "--no-speaker"], {"HOME": "/"})
+    server = Server(config, lambda _: Shelf())  # the loop relies on a voice
+    if also:
+        monkeypatch.setattr(Service, "end_all", lambda *_: 1 / 0)
+    with ThreadPoolExecutor(1) as thread:  # in the main thread it would take over the signals
+        assert thread.submit(server.run).result(20) == 70
+    assert not is_listening(config.endpoint)
+    again = EndpointLock(folder / "d.sock")
+    again.acquire()
+    again.release()

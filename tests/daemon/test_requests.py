@@ -91,7 +91,7 @@ def test_unknown_fields_are_ignored(daemon: LiveDaemon, raw_client: Connect) -> 
 def test_an_error_that_shows_late_ends_only_that_utterance(daemon: LiveDaemon) -> None:
     with Client(daemon.endpoint) as client:
         for text, code, samples in (
-            ("😀😀", "text_unreadable", 0),
+            ("😀😀", "text_empty", 0),
             (f"好{FAILS}", "voice_broken", 800),
             (f"{NOT_A_NUMBER}", "internal", 0),
         ):

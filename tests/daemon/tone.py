@@ -47,7 +47,7 @@ class ToneVoice:
 
     def plan(self, text: str, style: Style, /) -> tuple[str, Style]:
         if not any(character.isalnum() for character in text):
-            raise TextError("text_unreadable", "nothing in this text can be spoken; use words")
+            raise TextError("text_empty", "there are no words in this text; write some")
         self.plans.append(style)
         return text, style
 

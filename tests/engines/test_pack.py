@@ -3,11 +3,14 @@ from __future__ import annotations
 import hashlib
 import shutil
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+import tomli_w
 
 from engines.errors import VoiceError
-from engines.pack import GRAPHS, VoicePack
+from engines.pack import GRAPHS, VoicePack, fingerprint
 from engines.voice import Voice
 
 
@@ -54,6 +57,8 @@ def test_newer_format(pack: Path) -> None:
         ("hop_length = 200\n", ""),
         ("[graphs.vocoder]", "[graphs.other]"),
         ('file = "vocoder.onnx"', 'file = "../vocoder.onnx"'),
+        ("frames_per_step = 3", "frames_per_step = 0"),
+        ("sample_rate = 16000", "sample_rate = 0"),
     ],
 )
 def test_wrong_contents(pack: Path, old: str, new: str) -> None:
@@ -80,3 +85,31 @@ def test_a_graph_that_is_none(pack: Path) -> None:
     graph.write_bytes(b"not a graph")
     edit(pack, before, hashlib.sha256(b"not a graph").hexdigest())
     assert code_of(pack) == "voice_broken"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("mels = 80", "mels = 70"), ('    "ai_c",\n', ""), ("band = 0", "band = 9")]
+)
+def test_tables_that_do_not_fit_the_graphs(pack: Path, old: str, new: str) -> None:
+    edit(pack, old, new)
+    assert code_of(pack) == "voice_hash_mismatch"
+
+
+def test_names_and_presets_may_be_edited(pack: Path) -> None:
+    edit(pack, 'name = "plain"', 'name = "renamed"')
+    assert VoicePack(pack).file.name == "renamed"
+
+
+def test_graphs_that_do_not_fit_their_tables(pack: Path) -> None:
+    file = pack / "voice.toml"
+    table = tomli_w.dumps(_with_mels(msgspec.toml.decode(file.read_bytes()), 70))
+    file.write_text(table, "utf-8")
+    with Voice.load(pack) as voice, pytest.raises(VoiceError) as caught:
+        voice.warm_up()
+    assert caught.value.code == "voice_broken"
+
+
+def _with_mels(table: dict[str, Any], mels: int) -> dict[str, Any]:
+    table["acoustic"]["mels"] = mels
+    table["fingerprint"] = fingerprint(table)
+    return table

@@ -1,21 +1,25 @@
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from benchmarks import random_voice
 from benchmarks.random_voice import Models
 from engines import pipeline
 from engines.acoustic import MelStream
 from engines.errors import StyleError, TextError
 from engines.session import Array, Session
 from engines.text.symbols import symbols
-from engines.voice import Style, Voice, front_end
+from engines.vocoder import Excitation
+from engines.voice import RuntimeOptions, Style, Voice, front_end
 
 SENTENCE = "今天天气真好，阳光洒在窗台上。"
 
@@ -101,10 +105,9 @@ def test_first_chunk_leaves_before_the_sentence_is_decoded(
     stream = plain.stream(plain.plan(SENTENCE))
     first = next(stream)
     assert len(first.pcm) > 0
-    assert not first.last
     assert steps.calls <= 9
     steps.gate.set()
-    assert list(stream)[-1].last
+    assert len(list(stream)) > 3
     assert steps.calls > 60
 
 
@@ -115,32 +118,75 @@ def test_cancel_ends_the_stream_and_the_next_one_works(plain: Voice) -> None:
         chunks.append(chunk)
         cancelled.set()
     assert len(chunks) == 1
-    assert not chunks[0].last
     assert len(speak(plain, SENTENCE)) > 16_000
 
 
-def test_closing_a_stream_early_frees_the_decoder(plain: Voice) -> None:
-    stream = plain.stream(plain.plan(SENTENCE * 20))
-    next(stream)
-    stream.close()
-    assert len(speak(plain, "好。")) > 0
+def test_closing_a_stream_early_frees_its_decoder(plain_pack: Path) -> None:
+    with Voice.load(plain_pack, RuntimeOptions(streams=1)) as voice:
+        stream = voice.stream(voice.plan(SENTENCE * 20))
+        next(stream)
+        with pytest.raises(RuntimeError, match="all streams"):
+            speak(voice, "好。")
+        stream.close()
+        assert len(speak(voice, "好。")) > 0
 
 
+@pytest.mark.parametrize("good_steps", [0, 5, 200])
 def test_a_failing_decoder_is_an_error_not_silence(
-    plain: Voice, monkeypatch: pytest.MonkeyPatch
+    plain: Voice, monkeypatch: pytest.MonkeyPatch, good_steps: int
 ) -> None:
-    def broken(_: object) -> None:
-        raise RuntimeError("decoder broke")
+    calls, step = itertools.count(), MelStream.step
+
+    def broken(stream: MelStream) -> Array:
+        if next(calls) >= good_steps:
+            raise RuntimeError("decoder broke")
+        return step(stream)
 
     monkeypatch.setattr(MelStream, "step", broken)
     with pytest.raises(RuntimeError, match="decoder broke"):
-        speak(plain, SENTENCE)
+        speak(plain, SENTENCE * 5)
+    monkeypatch.undo()
+    assert len(speak(plain, "好。")) > 0
 
 
-def test_exactly_the_last_chunk_is_marked_last(nsf: Voice) -> None:
-    chunks = list(nsf.stream(nsf.plan("你好。再见。")))
-    assert [c.last for c in chunks] == [False] * (len(chunks) - 1) + [True]
-    assert {c.sentence for c in chunks} == {0, 1}
+def test_a_later_sentence_is_read_while_the_first_is_spoken(
+    plain: Voice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plain.plan("你好。" + SENTENCE * 30)
+    read = itertools.count()
+    ids = plain._ids
+
+    def counted(*told: Any) -> Array:
+        next(read)
+        return ids(*told)
+
+    monkeypatch.setattr(plain, "_ids", counted)
+    next(plain.stream(plan))
+    assert next(read) < 30
+
+
+def test_nsf_stream_equals_whole_utterance(nsf: Voice) -> None:
+    models = random_voice.tiny()
+    (sentence,) = front_end().read(SENTENCE)
+    ids = torch.from_numpy(models.table.encode(symbols(sentence))[None])
+    source = nsf._file.source
+    assert source is not None
+    with torch.no_grad():
+        spoken = models.sambert.infer(ids[..., :4], ids[..., 4], ids[..., 5])
+        mel = spoken.mel[0, : int(spoken.lengths)]
+        f0 = np.maximum(mel[:, -2].numpy() * source.f0_std + source.f0_mean, 30.0)
+        voiced = (mel[:, -1].numpy() >= source.voicing_threshold).astype(np.float32)
+        excitation = Excitation(source, 16_000, 200).feed(f0, voiced)
+        wave = models.generator(
+            mel[None, :, :-2].transpose(1, 2), torch.from_numpy(excitation)[None, None]
+        )
+    assert np.abs(speak(nsf, SENTENCE) - wave[0, 0].numpy()).max() < 1e-4
+
+
+def test_chunks_name_their_sentence(nsf: Voice) -> None:
+    numbers = [chunk.sentence for chunk in nsf.stream(nsf.plan("你好。再见。谢谢。"))]
+    assert numbers == sorted(numbers)
+    assert set(numbers) == {0, 1, 2}
 
 
 def test_same_text_sounds_the_same(nsf: Voice) -> None:
@@ -175,6 +221,7 @@ def test_speakers_differ(plain: Voice) -> None:
         (Style(speed=0.1), "bad_style"),
         (Style(pitch=math.nan), "bad_style"),
         (Style(volume=3.0), "bad_style"),
+        (Style(pitch=2.0), "bad_style"),  # a voice without f0 of its own
     ],
 )
 def test_a_style_that_cannot_be_met_is_refused(plain: Voice, style: Style, code: str) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.corpus import INDEX, Corpus, recordings
+from training.corpus import HELD_OUT, INDEX, Corpus, held_out_texts, recordings
 from training.errors import TrainingError
 from training.features import HOP
 from training.prepare import relabel
 from training.script import Reader
+
+PLAIN = [f"{chr(0x7000 + i)}{chr(0x7800 + i)}" for i in range(600)]  # none is in held_out.txt
 
 
 def test_every_readable_recording_is_in_the_corpus(corpus: Corpus, recordings: Path) -> None:
@@ -50,6 +52,29 @@ def test_held_out_words_are_fixed_and_never_trained_on(corpus: Corpus) -> None:
     assert all(2 <= len(text) <= 4 for text in texts)
     assert texts.isdisjoint(e.text for e in corpus.training)
     assert len(corpus.training) == len(corpus.entries) - 2
+
+
+def test_the_held_out_words_of_the_built_in_voice_are_those_of_the_list() -> None:
+    listed = set(HELD_OUT.read_text("utf-8").split())
+    assert len(listed) == 80
+    assert all(2 <= len(word) <= 4 for word in listed)
+    assert held_out_texts([*listed, *PLAIN]) == listed
+
+
+def test_held_out_words_stay_when_others_come_and_go() -> None:
+    listed = sorted(HELD_OUT.read_text("utf-8").split())
+    before = held_out_texts([*listed, *PLAIN])
+    for words in ([*listed, *PLAIN[:-1]], [*listed, *PLAIN, "新词"], [*PLAIN[5:], *listed]):
+        assert held_out_texts(words) == before
+    fewer = held_out_texts([*listed[1:], *PLAIN])
+    assert fewer == before - {listed[0]}
+
+
+def test_a_corpus_of_other_words_holds_out_one_in_twenty_by_their_hash() -> None:
+    out = held_out_texts(PLAIN)
+    assert 0.03 < len(out) / len(PLAIN) < 0.07
+    assert held_out_texts(PLAIN[1:]) == out - {PLAIN[0]}
+    assert held_out_texts([*PLAIN, "甲", "乙"]) == out
 
 
 def test_mel_is_standardised_by_bin(corpus: Corpus) -> None:

@@ -24,7 +24,7 @@ def test_our_acoustic_model_loads_as_a_kantts_folder(trained: Recipe, tmp_path: 
         np.float32(stats.f0_mean),
         np.float32(stats.f0_std),
     ]
-    loaded = load_sambert(tmp_path)
+    loaded, model = load_sambert(tmp_path), model.half().float()
     assert loaded.vocabulary == model.vocabulary
     assert loaded.params == model.params
     ids = torch.from_numpy(symbol_table().encode(word_symbols(("ni2", "hao3"))))[None]
@@ -40,7 +40,7 @@ def test_our_acoustic_model_loads_as_a_kantts_folder(trained: Recipe, tmp_path: 
 def test_our_generator_loads_as_a_kantts_folder(trained: Recipe, tmp_path: Path) -> None:
     _, _, model, step = load_models(trained.out, trained.sizes)
     handover.write_vocoder(tmp_path, model, step)
-    loaded = load_generator(tmp_path)
+    loaded, model = load_generator(tmp_path), model.half().float()
     assert loaded.config == model.config
     mel, f0 = torch.randn(1, 80, 6), torch.full((1, 6), 220.0)
     excitation = model.source_module(harmonics(f0, torch.ones(1, 6), 15, HOP, 16_000))

@@ -67,6 +67,7 @@ def test_a_semitone_up_is_a_hundred_cents_with_the_same_melody() -> None:
 
 
 def test_a_hum_a_semitone_up_is_heard_as_a_hundred_cents() -> None:
+    """A level hum: in a glide, warping would pair frames of like pitch and hide the shift."""
     hz = glide(220, 220)
     found = compare(analyse(word(hz)), analyse(word(hz * 2 ** (1 / 12))))
     assert np.median(np.abs(np.diff(found.log_f0, axis=1))) == pytest.approx(100, abs=3)

@@ -74,6 +74,15 @@ def test_a_stopped_training_goes_on_where_it_was(
         torch.testing.assert_close(a[name], b[name], rtol=1e-4, atol=1e-5)
 
 
+def test_a_checkpoint_that_lacks_a_part_is_refused(trained: Recipe, tmp_path: Path) -> None:
+    state = torch.load(trained.out / "vocoder" / "checkpoint.pth")
+    del state["judges"]
+    torch.save(state, tmp_path / "checkpoint.pth")
+    with pytest.raises(TrainingError, match="lacks judges") as error:
+        trainer(trained, "vocoder", tmp_path)
+    assert error.value.code == "checkpoint_incomplete"
+
+
 def trainer(recipe: Recipe, stage: str, folder: Path) -> AcousticTrainer | VocoderTrainer:
     corpus, sizes = recipe.corpus(), recipe.sizes
     if stage == "vocoder":

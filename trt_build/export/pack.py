@@ -14,7 +14,7 @@ import onnx
 import tomli_w
 from torch import Tensor
 
-from engines.pack import FORMAT
+from engines.pack import FORMAT, fingerprint
 from engines.text.symbols import SymbolTable
 from trt_build.export.acoustic_graph import export_acoustic
 from trt_build.export.decoder_graph import decoder_sizes
@@ -38,11 +38,18 @@ class VoiceCard:
 
 @dataclass(frozen=True, slots=True)
 class SourceStats:
-    """How the acoustic model writes f0, and whether overtones were trained in phase with it."""
+    """How the acoustic model writes f0 and voicing, and the excitation the vocoder learned.
+
+    f0_mean and f0_std in Hz; coupled: overtones in phase with f0; alpha: amplitude of a partial;
+    sigma: deviation of its noise; voicing_threshold: of the predicted voicing.
+    """
 
     f0_mean: float
     f0_std: float
     coupled: bool
+    alpha: float
+    sigma: float
+    voicing_threshold: float
 
 
 def export_voice(
@@ -83,6 +90,7 @@ def export_voice(
         "statistics": dict(statistics),
         "graphs": entries,
     }
+    contents["fingerprint"] = fingerprint(contents)
     (part / "voice.toml").write_text(tomli_w.dumps(contents), "utf-8")
     _swap(part, out)
 
@@ -109,8 +117,6 @@ def _acoustic(sambert: Sambert) -> dict[str, int]:
     return {
         **sizes,
         "text": params["encoder_projection_units"],
-        "speaker_units": params["speaker_units"],
-        "emotion_units": params["emotion_units"],
         "postnet_lag": postnet_lag(sambert),
         "max_symbols": params["max_len"],
         "band": params.get("pnca_band", 0),

@@ -26,7 +26,7 @@ OF_SAMBERTD = ("text",)  # commands that come with the daemon's own package
 EXIT_CODES = """exit codes:
   0  done
   1  the daemon refused or failed, or the file could not be written
-  2  the command line is wrong
+  2  the command line is wrong, or a text is not UTF-8
   3  no daemon answers (or --autostart could not start one)
   4  the daemon has no usable speaker
   5  the utterance was cancelled
@@ -158,7 +158,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--endpoint", help="default: the user's own daemon, else the system's")
+    common.add_argument(
+        "--endpoint", type=_utf8, help="default: the user's own daemon, else the system's"
+    )
     common.add_argument("--json", action="store_true", help="facts as one JSON object")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_say(commands, common)
@@ -170,7 +172,9 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, parents=[common], help=words, description=words)
         command.set_defaults(run=run)
     cancel = commands.add_parser("cancel", parents=[common], help="end speech at once")
-    cancel.add_argument("id", nargs="?", help="of one utterance; default: all, of every client")
+    cancel.add_argument(
+        "id", nargs="?", type=_utf8, help="of one utterance; default: all, of every client"
+    )
     cancel.set_defaults(run=_cancel)
     return parser
 
@@ -184,10 +188,11 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("text", metavar="TEXT", help='what to say; "-" reads standard input')
-    parser.add_argument("--voice", help="see `sambertctl voices`")
-    parser.add_argument("--speaker", help="one of the voice's speakers")
-    parser.add_argument("--emotion", help="one of the voice's emotions")
+    words = 'what to say; "-" reads standard input'
+    parser.add_argument("text", metavar="TEXT", type=_utf8, help=words)
+    parser.add_argument("--voice", type=_utf8, help="see `sambertctl voices`")
+    parser.add_argument("--speaker", type=_utf8, help="one of the voice's speakers")
+    parser.add_argument("--emotion", type=_utf8, help="one of the voice's emotions")
     parser.add_argument("--speed", type=float, help="0.5 to 2 (default 1)")
     parser.add_argument("--pitch", type=float, help="semitones, -12 to 12 (default 0)")
     parser.add_argument("--volume", type=float, help="0 to 2 (default 1)")
@@ -199,6 +204,16 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
         help="if no daemon runs, start one for this",
     )
     parser.set_defaults(run=say)
+
+
+def _utf8(value: str) -> str:
+    """An argument as it was typed; Python marks bytes that are not UTF-8 as lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        text = "is not UTF-8; set the terminal to UTF-8, or convert the text with `iconv`"
+        raise argparse.ArgumentTypeError(text) from None
+    return value
 
 
 def _epilog() -> str:

@@ -33,7 +33,6 @@ class Client:
         self._token = os.urandom(4).hex()  # ids differ between clients: logs and cancel name them
         self._numbers = itertools.count(1)
         self._inboxes: dict[str, deque[tuple[wire.Reply, bytes]]] = {}
-        self._instance = ""
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         for option, value in (
@@ -54,9 +53,7 @@ class Client:
 
     def hello(self) -> wire.Welcome:
         """The daemon's protocol range, state and limits."""
-        welcome = self._ask(wire.Hello(id=self._new_id()), wire.Welcome)
-        self._instance = welcome.instance
-        return welcome
+        return self._ask(wire.Hello(id=self._new_id()), wire.Welcome)
 
     def voices(self) -> wire.VoiceList:
         return self._ask(wire.Voices(id=self._new_id()), wire.VoiceList)
@@ -87,11 +84,8 @@ class Client:
         None is the daemon's default voice, and the voice's first speaker. speed 0.5 to 2, pitch in
         semitones, -12 to 12, volume 0 to 2. credit: `audio` messages on their way at most.
         """
-        if not self._instance:
-            self.hello()
-        request_id = self._new_id()
         say = wire.Say(
-            id=request_id,
+            id=self._new_id(),
             text=text,
             sink=sink,
             voice=voice,
@@ -147,17 +141,18 @@ class Client:
             raise ReplyError(f"expected {answer.__name__}, got {type(reply).__name__}")
         return reply
 
-    def _next(self, request_id: str, *, patient: bool = False) -> tuple[wire.Reply, bytes]:
-        """The next reply to a request. patient: silence is fine while the daemon answers hello."""
-        inbox = self._inboxes[request_id]
+    def _next(self, request_id: str, instance: str = "") -> tuple[wire.Reply, bytes]:
+        """The next reply to a request. instance: silence is fine while this one answers hello."""
+        inbox = self._inboxes.get(request_id)
+        if inbox is None:
+            raise NoDaemonError("the daemon was lost with this utterance; say it again")
         deadline = time.monotonic() + self.timeout
         while not inbox:
             if self._pump(deadline):
                 continue
-            if not patient:
+            if not instance:
                 raise NoDaemonError(self._silence())
-            known = self._instance
-            if self.hello().instance != known:
+            if self.hello().instance != instance:
                 raise NoDaemonError(
                     "the daemon was restarted and has forgotten this utterance; say it again"
                 )
@@ -200,6 +195,7 @@ class Utterance:
         self.voice = accepted.voice
         self.rate = accepted.rate
         self.position = accepted.position
+        self.instance = accepted.instance  # of the daemon that speaks it
         self.done: wire.Done | None = None
         self.ttfa_ms: float | None = None  # sending `say` -> first audio, as seen from here
         self._client = client
@@ -207,7 +203,7 @@ class Utterance:
 
     def __iter__(self) -> Iterator[bytes]:
         while self.done is None:
-            reply, pcm = self._client._next(self.id, patient=True)
+            reply, pcm = self._client._next(self.id, self.instance)
             if isinstance(reply, (wire.Audio, wire.Playing)) and self.ttfa_ms is None:
                 self.ttfa_ms = (time.monotonic() - self._sent_at) * 1000
             if isinstance(reply, wire.Audio):
@@ -215,7 +211,9 @@ class Utterance:
                 if self.done is None:
                     self._client._send(wire.Credit(id=self.id))
             elif isinstance(reply, wire.Done):
-                self._finish(reply)
+                self._end(reply)
+                if reply.why == "error":
+                    raise SpeechError(reply)
 
     def read(self) -> bytes:
         """All of the PCM that is still to come."""
@@ -230,15 +228,22 @@ class Utterance:
         return self.done
 
     def cancel(self) -> None:
-        """End it now; audio on its way may still be iterated. No effect once it has ended."""
-        if self.done is None:
-            self._client.cancel(self.id)
+        """End it now: audio on its way is thrown away. No effect once it has ended."""
+        if self.done is not None:
+            return
+        self._client.cancel(self.id)
+        while self.done is None:
+            reply, _ = self._client._next(self.id, self.instance)
+            if isinstance(reply, wire.Done):
+                self._end(reply)
 
-    def _finish(self, done: wire.Done) -> None:
+    def _end(self, done: wire.Done) -> None:
         self.done = done
+        self._forget()
+
+    def _forget(self) -> None:
+        """Replies that still come are for nobody."""
         self._client._inboxes.pop(self.id, None)
-        if done.why == "error":
-            raise SpeechError(done)
 
     def __enter__(self) -> Utterance:
         return self
@@ -249,5 +254,8 @@ class Utterance:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not isinstance(value, NoDaemonError):
-            self.cancel()
+        try:
+            if not isinstance(value, NoDaemonError):
+                self.cancel()
+        finally:
+            self._forget()

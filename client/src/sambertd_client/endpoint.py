@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from .errors import NoDaemonError
+
 SYSTEM_SOCKET = Path("/run/sambertd/sambertd.sock")
 VARIABLE = "SAMBERTD_ENDPOINT"
 
@@ -43,11 +45,14 @@ def _is_socket(path: Path) -> bool:
 
 
 def is_listening(endpoint: str) -> bool:
-    """Whether a process listens there now. Raises PermissionError where this user may not talk."""
-    if endpoint.startswith("ipc://@"):
-        return _connects(socket.AF_UNIX, "\0" + endpoint[len("ipc://@") :])
+    """Whether a process listens there now. Raises NoDaemonError where this user may not talk."""
     if endpoint.startswith("ipc://"):
-        return _connects(socket.AF_UNIX, endpoint[len("ipc://") :])
+        path = endpoint[len("ipc://") :]
+        try:
+            return _connects("\0" + path[1:] if path.startswith("@") else path)
+        except PermissionError as error:
+            text = f"no permission to talk to {endpoint}; join the group of its socket"
+            raise NoDaemonError(text) from error
     url = urlsplit(endpoint)
     try:
         socket.create_connection((url.hostname or "", url.port or 0), timeout=2).close()
@@ -56,8 +61,8 @@ def is_listening(endpoint: str) -> bool:
     return True
 
 
-def _connects(family: int, address: str) -> bool:
-    with socket.socket(family, socket.SOCK_STREAM) as link:
+def _connects(address: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         link.settimeout(2)
         try:
             link.connect(address)

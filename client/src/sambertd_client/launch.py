@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,7 @@ class Launched:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
+            env=_environ(),
             start_new_session=True,  # Ctrl-C is for us: we end it in our own time
         )
 
@@ -55,6 +57,12 @@ class Launched:
         self._log.seek(0)
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
         return "\n".join(lines[-8:])
+
+
+def _environ() -> dict[str, str]:
+    """Ours without what systemd told us for ourselves."""
+    ours = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
+    return {key: value for key, value in os.environ.items() if key not in ours}
 
 
 def find_daemon() -> str:

@@ -10,7 +10,7 @@ Unknown fields are ignored. docs/PROTOCOL.md is the specification.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Optional, TypeVar, Union, cast
+from typing import Annotated, Any, Literal, Optional, Union, cast
 
 import msgpack  # type: ignore[import-untyped]
 import msgspec
@@ -133,6 +133,7 @@ class Accepted(Message, tag="accepted", kw_only=True, frozen=True):
     voice: str
     rate: int  # Hz
     position: int  # requests before this one; 0: it starts now
+    instance: str  # as in `welcome`: another one there later has forgotten this request
     channels: int = 1
     format: str = FORMAT
 
@@ -249,7 +250,6 @@ _REPLIES: dict[str, type[Message]] = {
     "status_report": StatusReport,
     "error": Error,
 }
-M = TypeVar("M", bound=Message)
 
 
 def encode(message: Message) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from contextlib import ExitStack
 from typing import Any
@@ -13,15 +14,26 @@ from .client import Client, Utterance
 from .endpoint import is_listening
 from .errors import NoDaemonError, RefusedError
 from .launch import launch, wait_ready
-from .terminal import Progress
+from .terminal import Progress, fail
 from .wav import WavWriter
 
 WISHES = ("voice", "speaker", "emotion", "speed", "pitch", "volume")
 
 
 def say(options: argparse.Namespace) -> int:
-    """Speak, then report; exit code 5 where somebody cancelled it. Raises SambertdError."""
-    text = sys.stdin.read() if options.text == "-" else options.text
+    """Speak, then report; exit code 5 where somebody cancelled it, 2 where stdin is not UTF-8.
+
+    Raises SambertdError.
+    """
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8") if options.text == "-" else options.text
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        fail(
+            f"standard input is not UTF-8 (0x{byte:02x} at byte {error.start}); "
+            "convert it, for example with `iconv -f GB18030 -t UTF-8`"
+        )
+        return 2
     progress = Progress(quiet=options.json)
     with ExitStack() as stack:
         launched = None
@@ -39,12 +51,7 @@ def say(options: argparse.Namespace) -> int:
 
 def connect(endpoint: str) -> Client:
     """A client of a daemon that is there. Raises NoDaemonError at once where none listens."""
-    try:
-        listening = is_listening(endpoint)
-    except PermissionError as error:
-        text = f"no permission to talk to {endpoint}; join the group of its socket"
-        raise NoDaemonError(text) from error
-    if not listening:
+    if not is_listening(endpoint):
         text = f"no daemon listens on {endpoint}; start `sambertd`, or use `say --autostart`"
         raise NoDaemonError(text)
     return Client(endpoint)
@@ -73,7 +80,10 @@ def _to_file(client: Client, text: str, path: str, wishes: dict[str, Any]) -> tu
     with client.say(text, **wishes) as utterance, WavWriter(path, utterance.rate) as wav:
         for pcm in utterance:
             wav.write(pcm)
-    return utterance, "wrote standard output" if path == "-" else f"wrote {path}"
+    if not wav.written:
+        return utterance, "wrote nothing"
+    shown = os.fsencode(path).decode("utf-8", "replace")
+    return utterance, "wrote standard output" if path == "-" else f"wrote {shown}"
 
 
 def _report(utterance: Utterance, where: str, options: argparse.Namespace) -> None:

@@ -29,14 +29,14 @@ class WavWriter:
         self.path = path
         self._rate = rate
         self._file: BinaryIO | None = None
-        self._bytes = 0
+        self.written = 0  # bytes of PCM
 
     def write(self, pcm: bytes) -> None:
         if self._file is None:
             self._file = sys.stdout.buffer if self.path == "-" else open(self.path, "wb")  # noqa: SIM115
             self._file.write(wav_header(self._rate, None))
         self._file.write(pcm)
-        self._bytes += len(pcm)
+        self.written += len(pcm)
 
     def close(self) -> None:
         """Put the true length into the header where the file can be rewound."""
@@ -44,7 +44,7 @@ class WavWriter:
             return
         if self._file.seekable() and self.path != "-":
             self._file.seek(0)
-            self._file.write(wav_header(self._rate, self._bytes))
+            self._file.write(wav_header(self._rate, self.written))
         self._file.flush()
         if self.path != "-":
             self._file.close()

@@ -1,0 +1,109 @@
+"""Finding a sound card through PortAudio, and the rate it takes.
+
+The only importer of sounddevice, and only when the speaker is started: a machine without
+PortAudio runs the daemon all the same and hears why there is no sound.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import logging
+from typing import Any
+
+log = logging.getLogger(__name__)
+COMMON_RATE = 48000  # what a card that refuses the voice's rate most likely takes
+
+
+class SpeakerError(Exception):
+    """The sound card cannot be used (now); the message names the cure."""
+
+
+class NoPortAudioError(SpeakerError):
+    """It never can in this process."""
+
+
+def portaudio() -> Any:
+    """The sounddevice module, with ALSA's chatter silenced.
+
+    Raises NoPortAudioError, or SpeakerError where PortAudio does not start now.
+    """
+    try:
+        _hush_alsa()
+        return importlib.import_module("sounddevice")
+    except OSError as error:
+        text = "PortAudio is not installed; run `sudo apt install libportaudio2`"
+        raise NoPortAudioError(text) from error
+    except ImportError as error:
+        raise NoPortAudioError(
+            "python package sounddevice is missing; run `pip install sounddevice`"
+        ) from error
+    except Exception as error:
+        if type(error).__name__ != "PortAudioError":  # its class went with the failed import
+            raise
+        text = f"PortAudio does not start: {words(error)}; check the sound system with `aplay -l`"
+        raise SpeakerError(text) from error
+
+
+_AlsaHandler = ctypes.CFUNCTYPE(
+    None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p
+)
+_ignore_alsa = _AlsaHandler(lambda *_: None)  # must live as long as the process
+
+
+def _hush_alsa() -> None:
+    """Each scan of a machine without a card makes libasound print dozens of lines on stderr."""
+    try:
+        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_ignore_alsa)
+    except OSError:
+        return
+
+
+def rescan(backend: Any) -> None:
+    """PortAudio lists devices once, when it is initialised; only this makes it look again."""
+    for step in (backend._terminate, backend._initialize):  # the one may work where the other fails
+        try:
+            step()
+        except backend.PortAudioError as error:
+            log.debug("PortAudio: %s", error)
+
+
+def find_device(backend: Any, name: str) -> Any:
+    """The first output whose name contains `name`: indices change from boot to boot.
+
+    Raises SpeakerError.
+    """
+    try:
+        if not name:
+            return backend.query_devices(kind="output")
+        outputs = [d for d in backend.query_devices() if d["max_output_channels"] > 0]
+    except (backend.PortAudioError, ValueError) as error:
+        cure = "plug one in, check `aplay -l`, and be in the group audio"
+        raise SpeakerError(f"no sound output was found; {cure}") from error
+    for device in outputs:
+        if name.lower() in device["name"].lower():
+            return device
+    known = ", ".join(repr(device["name"]) for device in outputs) or "none"
+    raise SpeakerError(f"no sound device is called {name!r}; there are: {known}")
+
+
+def find_rate(backend: Any, device: Any, wanted: int) -> int:
+    """The voice's rate in Hz if the card takes it: PortAudio does not resample, soxr does.
+
+    Raises SpeakerError where the card takes no rate.
+    """
+    last: Exception | None = None
+    for rate in (wanted, COMMON_RATE, int(device["default_samplerate"])):
+        try:
+            backend.check_output_settings(device["index"], 1, "int16", samplerate=rate)
+        except backend.PortAudioError as error:
+            last = error
+        else:
+            return rate
+    cure = "close the program that uses it, or choose another with --device"
+    raise SpeakerError(f"{device['name']!r} takes no rate: {words(last)}; {cure}") from last
+
+
+def words(error: Exception | None) -> str:
+    """What PortAudio says of an error."""
+    return str(error.args[0]) if error and error.args else "unknown reason"

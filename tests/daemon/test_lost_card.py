@@ -1,0 +1,162 @@
+"""A sound card that comes back as another: the daemon with a card made of Python below it.
+
+test_speaker.py plays on a real PulseAudio, whose sinks take every rate and never fail to start.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sambertd_client import Client, SpeechError
+
+from daemon.config import SpeakerConfig
+from daemon.device import NoPortAudioError, SpeakerError, portaudio
+from tests.daemon.live import LiveDaemon
+
+BLOCK_S = 0.01
+
+
+class CardError(Exception):
+    pass
+
+
+class CardStream:
+    """Calls for samples in real time until it is closed or its card is pulled."""
+
+    latency = 0.02
+
+    def __init__(self, card: Card, settings: dict[str, Any]) -> None:
+        self._card, self._settings, self._closed = card, settings, False
+        self._thread = threading.Thread(target=self._run)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _run(self) -> None:
+        frames = int(self._settings["samplerate"] * BLOCK_S)
+        block, status = bytearray(2 * frames), SimpleNamespace(output_underflow=False)
+        while self._card.present and not self._closed:
+            self._settings["callback"](block, frames, None, status)
+            self._card.heard += block
+            time.sleep(BLOCK_S)
+        self._settings["finished_callback"]()
+
+    def abort(self, ignore_errors: bool) -> None:
+        self._closed = True
+
+    def close(self, ignore_errors: bool) -> None:
+        self._thread.join(5)
+
+
+class Card:
+    """What daemon/device.py and playback.py use of the module sounddevice."""
+
+    PortAudioError = CardError
+
+    def __init__(self, rate: int) -> None:
+        self.rate, self.present, self.starts_to_fail = rate, True, 0
+        self.heard = bytearray()
+        self._initialized = True
+
+    def query_devices(self, kind: str) -> dict[str, Any]:
+        if not self._initialized or not self.present:
+            raise CardError("no device")
+        return {"index": 0, "name": "card", "default_samplerate": float(self.rate)}
+
+    def check_output_settings(self, index: int, channels: int, dtype: str, samplerate: int) -> None:
+        if samplerate != self.rate:
+            raise CardError("invalid sample rate")
+
+    def RawOutputStream(self, **settings: Any) -> CardStream:  # noqa: N802 - sounddevice's name
+        return CardStream(self, settings)
+
+    def _terminate(self) -> None:
+        if not self._initialized:
+            raise CardError("not initialized")
+        self._initialized = False
+
+    def _initialize(self) -> None:
+        if self.starts_to_fail:
+            self.starts_to_fail -= 1
+            raise CardError("host error")
+        self._initialized = True
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> Card:
+    card = Card(16000)
+    monkeypatch.setitem(sys.modules, "sounddevice", card)
+    return card
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 10) -> None:
+    until = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_an_utterance_all_handed_over_ends_when_the_card_comes_back_at_another_rate(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    daemon = start_daemon(SpeakerConfig())
+    with Client(daemon.endpoint) as client:
+        speech = client.say("好" * 60, sink="speaker")  # 3 s, of which the ring holds 8
+        wait_until(lambda: len(card.heard) > 16000)
+        card.present = False
+        wait_until(lambda: not client.status().speaker.available)
+        card.rate, card.present = 48000, True
+        wait_until(lambda: client.status().failed == 1)
+        with pytest.raises(SpeechError, match="another rate") as caught:
+            speech.wait()
+        assert caught.value.code == "speaker_unavailable"
+        assert client.say("好", sink="speaker").wait().why == "end"
+        speaker = client.status().speaker
+        assert (speaker.rate, speaker.reopened) == (48000, 1)
+
+
+def test_an_utterance_all_handed_over_goes_on_when_the_card_comes_back_the_same(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    daemon = start_daemon(SpeakerConfig())
+    with Client(daemon.endpoint) as client:
+        speech = client.say("好" * 20, sink="speaker")
+        wait_until(lambda: len(card.heard) > 16000)
+        card.present = False
+        wait_until(lambda: not client.status().speaker.available)
+        card.present = True
+        wait_until(lambda: client.status().done == 1)
+        assert speech.wait().samples == 20 * 800
+
+
+def test_sound_returns_although_portaudio_once_failed_to_start_again(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    daemon = start_daemon(SpeakerConfig())
+    with Client(daemon.endpoint) as client:
+        card.starts_to_fail = 2
+        card.present = False
+        wait_until(lambda: not client.status().speaker.available)
+        card.present = True
+        wait_until(lambda: client.status().speaker.available)
+        assert card.starts_to_fail == 0
+        assert client.say("好", sink="speaker").wait().why == "end"
+
+
+def test_a_portaudio_that_does_not_start_now_is_no_lasting_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "class PortAudioError(Exception): pass\nraise PortAudioError('host error')\n"
+    (tmp_path / "sounddevice.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    with pytest.raises(SpeakerError, match="PortAudio does not start: host error") as caught:
+        portaudio()
+    assert not isinstance(caught.value, NoPortAudioError)
