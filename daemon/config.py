@@ -37,6 +37,7 @@ import sys
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
@@ -218,6 +219,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 stopped; 2 bad settings; 3 the endpoint is taken or cannot be used; "
         "4 no usable voice; 70 internal failure",
     )
+    version = f"%(prog)s {metadata.version('sambertd')}"
+    parser.add_argument("--version", action="version", version=version)
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
     parser.add_argument("--endpoint", help="ipc:///path or tcp://127.0.0.1:PORT")
     parser.add_argument("--voices", type=Path, metavar="DIR", help="folder of voice packs")

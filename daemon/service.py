@@ -76,7 +76,7 @@ class Service:
                 ids = self._scheduler.cancel(whose, request.target)
                 self._deliverer.reply(client, wire.Cancelled(id=request.id, ids=ids))
             case wire.Hello():
-                self._deliverer.reply(client, self._welcome(request.id))
+                self._deliverer.reply(client, self._welcome(client, request.id))
             case wire.Voices():
                 self._deliverer.reply(client, self._voice_list(request.id))
             case wire.Status():
@@ -179,7 +179,7 @@ class Service:
         job = self._jobs.pop(stream)
         self._worker.close(job)
 
-    def _welcome(self, request_id: str) -> wire.Welcome:
+    def _welcome(self, client: bytes, request_id: str) -> wire.Welcome:
         limits = self._limits
         return wire.Welcome(
             id=request_id,
@@ -198,6 +198,7 @@ class Service:
                 credit=wire.MAX_CREDIT,
                 stall_s=limits.stall_s,
             ),
+            live=[stream.id for stream in self._jobs if stream.client == client],
         )
 
     def _voice_list(self, request_id: str) -> wire.VoiceList:

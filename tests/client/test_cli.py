@@ -12,6 +12,7 @@ import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_no_speaker_is_told_and_the_fallback_is_written(
         (["say", "😀"], 1, "text_empty"),
         (["say", " "], 1, "text_empty"),
         (["say", "好", "--voice", "x"], 1, "choose of: tone (unknown_voice)"),
-        (["say", "好", "--speed", "7"], 1, "speed"),
+        (["say", "好" * 30000], 1, "at most 65536 go in one; split the text (text_too_long)"),
     ],
 )
 def test_a_refusal_is_told_and_no_file_is_touched(
@@ -248,6 +249,62 @@ def test_without_sambertd_the_cure_is_named(
     monkeypatch.setenv("PATH", "/nowhere")
     assert cli.main(["say", "好", "--endpoint", f"ipc://{folder}/d.sock", "--autostart"]) == 3
     assert "pip install 'sambertd[cpu]'" in capsys.readouterr().err
+
+
+def test_a_daemon_that_is_just_starting_is_waited_for(
+    tmp_path: Path, folder: Path, capsys: Capture
+) -> None:
+    """As in `sambertd & sambertctl say ...`."""
+    sambertd = tmp_path / "sambertd"
+    sambertd.write_text(
+        f"#!{PYTHON}\nimport runpy, sys, time\nsys.path.insert(0, {str(ROOT)!r})\ntime.sleep(0.5)\n"
+        "runpy.run_module('tests.daemon.tone_daemon', run_name='__main__')\n"
+    )
+    sambertd.chmod(0o755)
+    endpoint, out = f"ipc://{folder}/d.sock", str(folder / "a.wav")
+    say = ["say", "好", "--endpoint", endpoint, "--out", out]
+    with subprocess.Popen([str(sambertd), "--endpoint", endpoint, "--no-speaker"]) as process:
+        try:
+            assert cli.main(say) == 0
+            assert capsys.readouterr().err.count("waiting for sambertd to listen\n") == 1
+        finally:
+            process.terminate()
+    began = time.monotonic()
+    assert cli.main(say) == 3
+    assert time.monotonic() - began < 1, "it has ended: nobody is waited for"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--speed", "7", "argument --speed: '7' is not a number from 0.5 to 2"),
+        ("--speed", "nan", "argument --speed"),
+        ("--pitch", "-12.5", "argument --pitch: '-12.5' is not a number from -12 to 12"),
+        ("--volume", "loud", "argument --volume: 'loud' is not a number from 0 to 2"),
+        ("--out", "", "argument --out: is empty"),
+        ("--fallback", "", "argument --fallback: is empty"),
+    ],
+)
+def test_a_bad_option_is_told(option: str, value: str, words: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["say", "好", option, value])
+    assert words in capsys.readouterr().err
+
+
+def test_a_text_may_start_with_a_dash(daemon: LiveDaemon, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "a.wav"
+    say = ["say", "--endpoint", daemon.endpoint, "--pitch", "-2.5", "--out", str(out), "--"]
+    assert cli.main([*say, "-5℃"]) == 0
+    assert length(out) == 3 * 800
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["say", "--help"])
+    assert 'sambertctl say -- "-5℃"' in capsys.readouterr().out
+
+
+def test_version(capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"sambertctl {metadata.version('sambertd-client')}\n"
 
 
 def test_help_names_the_exit_codes(capsys: Capture) -> None:

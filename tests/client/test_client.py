@@ -82,6 +82,33 @@ def test_no_daemon_is_told_after_the_timeout(folder: Path) -> None:
             client.say("好")
 
 
+def test_a_request_that_is_too_large_is_told_at_once(daemon: LiveDaemon) -> None:
+    with Client(daemon.endpoint) as client:
+        began = time.monotonic()
+        with pytest.raises(RefusedError, match="split the text") as caught:
+            client.say("好" * 30000)
+        assert caught.value.code == "text_too_long"
+        assert time.monotonic() - began < 1
+        assert client._inboxes == {}
+        assert client.say("好").read(), "the connection has not suffered"
+
+
+def test_speech_that_is_lost_with_its_connection_is_told(daemon: LiveDaemon) -> None:
+    """As after a process was stopped for longer than the daemon's heartbeat allows."""
+    with Client(daemon.endpoint, timeout=0.3) as client, Client(daemon.endpoint) as other:
+        speech = client.say("慢" * 100, credit=1)
+        theirs = other.say("慢" * 5, credit=1)
+        next(iter(speech))
+        client._socket.disconnect(client.endpoint)
+        client._socket.connect(client.endpoint)
+        with pytest.raises(NoDaemonError, match="the connection was lost"):
+            speech.wait()
+        assert client.say("好").read()
+        assert other.hello().live == [theirs.id]
+        assert theirs.wait().why == "end"
+        assert other.hello().live == []
+
+
 def test_a_bad_endpoint_is_told(folder: Path) -> None:
     with pytest.raises(NoDaemonError, match="is not an endpoint"):
         Client("nowhere")

@@ -10,6 +10,20 @@ from hypothesis import strategies as st
 from sambertd_client import protocol as wire
 
 EVERY_REPLY: list[wire.Message] = [
+    wire.Welcome(
+        id="1",
+        server="sambertd",
+        server_version="1",
+        instance="i",
+        protocol=(1, 1),
+        state="ready",
+        formats=[wire.FORMAT],
+        sinks=["client"],
+        limits=wire.Limits(
+            text_chars=1, in_work=1, waiting=1, frame_bytes=1, credit=1, stall_s=1.0
+        ),
+        live=["a"],
+    ),
     wire.Accepted(id="1", voice="v", rate=16000, position=0, instance="i"),
     wire.Audio(id="1", seq=3, at=2400, sentence=1),
     wire.Playing(id="1", ttfa_ms=12.5),

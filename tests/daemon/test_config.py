@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,12 @@ def test_systemd_names_the_folder_of_the_socket() -> None:
 
 def test_the_checkout_has_its_own_voices() -> None:
     assert parse([], ENV).voices == Path(__file__).resolve().parents[2] / "voices"
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        parse(["--version"], ENV)
+    assert capsys.readouterr().out == f"sambertd {metadata.version('sambertd')}\n"
 
 
 def test_settings_do_not_change() -> None:

@@ -125,6 +125,21 @@ def test_a_client_notices_that_its_daemon_was_killed_and_restarted(
         assert client.say("好").read()
 
 
+def test_a_daemon_killed_mid_speech_is_told_soon(start: Start, folder: Path) -> None:
+    endpoint = f"ipc://{folder}/d.sock"
+    process = start("--endpoint", endpoint, "--no-speaker")
+    ready(endpoint)
+    with Client(endpoint) as client:
+        speech = client.say("慢" * 100)
+        next(iter(speech))
+        process.kill()
+        process.wait()
+        began = time.monotonic()
+        with pytest.raises(NoDaemonError, match="the speech was cut off"), speech:
+            speech.wait()
+        assert time.monotonic() - began < 3
+
+
 def test_a_file_that_is_no_socket_is_left_alone(start: Start, folder: Path) -> None:
     (folder / "d.sock").write_text("mine")
     words = last_words(start("--endpoint", f"ipc://{folder}/d.sock"), 3)

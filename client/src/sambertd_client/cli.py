@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -19,8 +19,9 @@ from . import protocol as wire
 from .endpoint import client_endpoint
 from .errors import NoDaemonError, RefusedError, SambertdError, SpeechError
 from .speak import connect, say
-from .terminal import fail
+from .terminal import Progress, fail
 
+DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"\n\n'
 GROUP = "sambertctl.commands"
 OF_SAMBERTD = ("text",)  # commands that come with the daemon's own package
 EXIT_CODES = """exit codes:
@@ -79,7 +80,7 @@ def _entry_points() -> Sequence[metadata.EntryPoint]:
 
 
 def _info(options: argparse.Namespace) -> int:
-    with connect(options.endpoint) as client:
+    with connect(options.endpoint, Progress(quiet=options.json)) as client:
         welcome = client.hello()
     if not _as_json(welcome, options):
         low, high = welcome.protocol
@@ -94,7 +95,7 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _voices(options: argparse.Namespace) -> int:
-    with connect(options.endpoint) as client:
+    with connect(options.endpoint, Progress(quiet=options.json)) as client:
         listed = client.voices()
     if not _as_json(listed, options):
         for voice in listed.voices:
@@ -108,7 +109,7 @@ def _voices(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    with connect(options.endpoint) as client:
+    with connect(options.endpoint, Progress(quiet=options.json)) as client:
         status = client.status()
     if _as_json(status, options):
         return 0
@@ -135,7 +136,7 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _cancel(options: argparse.Namespace) -> int:
-    with connect(options.endpoint) as client:
+    with connect(options.endpoint, Progress(quiet=options.json)) as client:
         cancelled = client.cancel(options.id, scope="all")
     if not _as_json(cancelled, options):
         print(f"cancelled {len(cancelled.ids)}: {' '.join(cancelled.ids)}".rstrip(": "))
@@ -157,6 +158,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    version = f"%(prog)s {metadata.version('sambertd-client')}"
+    parser.add_argument("--version", action="version", version=version)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--endpoint", type=_utf8, help="default: the user's own daemon, else the system's"
@@ -185,7 +188,7 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
         parents=[common],
         help="speak a text",
         description="Speak a text on the speaker of the daemon, or into a file.",
-        epilog=EXIT_CODES,
+        epilog=DASH + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     words = 'what to say; "-" reads standard input'
@@ -193,11 +196,13 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--voice", type=_utf8, help="see `sambertctl voices`")
     parser.add_argument("--speaker", type=_utf8, help="one of the voice's speakers")
     parser.add_argument("--emotion", type=_utf8, help="one of the voice's emotions")
-    parser.add_argument("--speed", type=float, help="0.5 to 2 (default 1)")
-    parser.add_argument("--pitch", type=float, help="semitones, -12 to 12 (default 0)")
-    parser.add_argument("--volume", type=float, help="0 to 2 (default 1)")
-    parser.add_argument("--out", metavar="FILE.wav", help='write a WAV file; "-" is stdout')
-    parser.add_argument("--fallback", metavar="FILE.wav", help="written where there is no speaker")
+    parser.add_argument("--speed", type=_between(0.5, 2), help="0.5 to 2 (default 1)")
+    parser.add_argument("--pitch", type=_between(-12, 12), help="semitones, -12 to 12 (default 0)")
+    parser.add_argument("--volume", type=_between(0, 2), help="0 to 2 (default 1)")
+    to_file = 'write a WAV file; "-" is stdout'
+    parser.add_argument("--out", metavar="FILE.wav", type=_file, help=to_file)
+    no_speaker = "written where there is no speaker"
+    parser.add_argument("--fallback", metavar="FILE.wav", type=_file, help=no_speaker)
     parser.add_argument(
         "--autostart",
         action="store_true",
@@ -214,6 +219,28 @@ def _utf8(value: str) -> str:
         text = "is not UTF-8; set the terminal to UTF-8, or convert the text with `iconv`"
         raise argparse.ArgumentTypeError(text) from None
     return value
+
+
+def _file(value: str) -> str:
+    if not value:
+        raise argparse.ArgumentTypeError("is empty; name a file, or leave the option out")
+    return value
+
+
+def _between(low: float, high: float) -> Callable[[str], float]:
+    """The type of a numeric option with a range."""
+
+    def number(value: str) -> float:
+        try:
+            found = float(value)
+        except ValueError:
+            found = float("nan")
+        if not low <= found <= high:
+            text = f"{value!r} is not a number from {low:g} to {high:g}"
+            raise argparse.ArgumentTypeError(text)
+        return found
+
+    return number
 
 
 def _epilog() -> str:

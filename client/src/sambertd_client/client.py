@@ -13,10 +13,12 @@ from typing import TypeVar
 import zmq
 
 from . import protocol as wire
-from .endpoint import client_endpoint
+from .endpoint import client_endpoint, is_listening
 from .errors import NoDaemonError, RefusedError, ReplyError, SpeechError
 
 DEFAULT_CREDIT = 8  # audio messages on their way to this client at most
+LOOK_S = 1.0  # how long speech may be silent before we look whether the daemon still listens
+LAST_WORDS_S = 0.1
 R = TypeVar("R", bound=wire.Message)
 
 
@@ -119,8 +121,13 @@ class Client:
         return f"{self._token}-{next(self._numbers)}"
 
     def _send(self, message: wire.Message) -> None:
+        frame = wire.encode(message)
+        if len(frame) > wire.MAX_FRAME_BYTES:  # the daemon would drop the connection
+            size, most = len(frame), wire.MAX_FRAME_BYTES
+            text = f"the request has {size} bytes, at most {most} go in one; split the text"
+            raise RefusedError(wire.Error(id=message.id, code=wire.TEXT_TOO_LONG, text=text))
         try:
-            self._socket.send(wire.encode(message), zmq.NOBLOCK)
+            self._socket.send(frame, zmq.NOBLOCK)
         except zmq.Again:
             raise NoDaemonError(self._silence()) from None
 
@@ -142,22 +149,44 @@ class Client:
         return reply
 
     def _next(self, request_id: str, instance: str = "") -> tuple[wire.Reply, bytes]:
-        """The next reply to a request. instance: silence is fine while this one answers hello."""
+        """The next reply to a request. instance: of the daemon that speaks it, if it is speech.
+
+        For speech silence is fine while that daemon says that it is live. Raises NoDaemonError.
+        """
         inbox = self._inboxes.get(request_id)
         if inbox is None:
             raise NoDaemonError("the daemon was lost with this utterance; say it again")
         deadline = time.monotonic() + self.timeout
         while not inbox:
-            if self._pump(deadline):
+            if self._pump(min(deadline, time.monotonic() + LOOK_S)):
+                continue
+            if instance and self._is_gone():
+                raise NoDaemonError(
+                    "the daemon has gone and the speech was cut off; start `sambertd`, say it again"
+                )
+            if time.monotonic() < deadline:
                 continue
             if not instance:
                 raise NoDaemonError(self._silence())
-            if self.hello().instance != instance:
-                raise NoDaemonError(
-                    "the daemon was restarted and has forgotten this utterance; say it again"
-                )
+            self._check_live(request_id, instance)
             deadline = time.monotonic() + self.timeout
         return inbox.popleft()
+
+    def _is_gone(self) -> bool:
+        """Nobody listens there any more, and the daemon's last words have all been read."""
+        return not is_listening(self.endpoint) and not self._pump(time.monotonic() + LAST_WORDS_S)
+
+    def _check_live(self, request_id: str, instance: str) -> None:
+        """Raises NoDaemonError where no more replies to this accepted request will come."""
+        welcome = self.hello()
+        if self._inboxes[request_id]:
+            return
+        if welcome.instance != instance:
+            raise NoDaemonError(
+                "the daemon was restarted and has forgotten this utterance; say it again"
+            )
+        if welcome.live is not None and request_id not in welcome.live:
+            raise NoDaemonError("the connection was lost, and with it this utterance; say it again")
 
     def _pump(self, deadline: float) -> bool:
         """Wait for one message and put it into its inbox; False: none came before the deadline."""

@@ -2,7 +2,7 @@
 
 SambertdError
 ├── NoDaemonError  nothing answers on the endpoint, or it stopped answering
-├── RefusedError   the daemon answered with an error; has `code`
+├── RefusedError   the daemon answered with an error, or the request is too large; has `code`
 ├── SpeechError    an accepted utterance ended in an error; has `code` and `done`
 └── ReplyError     the daemon sent what this client cannot read
 """
@@ -21,7 +21,7 @@ class NoDaemonError(SambertdError):
 
 
 class RefusedError(SambertdError):
-    """The daemon answered a request with an `error`."""
+    """The daemon answered a request with an `error`, or would drop it for its size."""
 
     def __init__(self, error: Error) -> None:
         super().__init__(error.text)

@@ -19,6 +19,7 @@ from .errors import NoDaemonError
 
 ENDPOINT_TAKEN = 3  # sambertd's exit code where another one serves the endpoint
 READY_S = 300.0
+START_S = 5.0  # from the start of sambertd until it listens, at most
 STOP_S = 15.0
 Tell = Callable[[str], None]
 
@@ -73,6 +74,34 @@ def find_daemon() -> str:
         text = "sambertd is not installed here; run `pip install 'sambertd[cpu]'`"
         raise NoDaemonError(text)
     return found
+
+
+def await_start(endpoint: str, tell: Tell) -> bool:
+    """Whether a daemon listens, after waiting for a `sambertd` that was started just now."""
+    deadline = time.monotonic() + START_S
+    while not is_listening(endpoint):
+        if time.monotonic() > deadline or not _is_starting():
+            return is_listening(endpoint)  # it may have come up while we looked for it
+        tell("waiting for sambertd to listen")
+        time.sleep(0.05)
+    return True
+
+
+def _is_starting() -> bool:
+    """Whether a `sambertd` younger than START_S runs. Its lock would not tell: it comes later."""
+    return any(_is_young_daemon(process) for process in Path("/proc").glob("[0-9]*"))
+
+
+def _is_young_daemon(process: Path) -> bool:
+    try:
+        words = (process / "cmdline").read_bytes().split(b"\0")
+        if not any(os.path.basename(word) == b"sambertd" for word in words[:2]):
+            return False
+        after_name = (process / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:  # it has ended, or is hidden from this user
+        return False
+    started = int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started < START_S
 
 
 def launch(endpoint: str, tell: Tell) -> Launched:

@@ -127,6 +127,7 @@ class Welcome(Message, tag="welcome", kw_only=True, frozen=True):
     formats: list[str]
     sinks: list[Sink]
     limits: Limits
+    live: Optional[list[str]] = None  # ids of this connection's `say` whose `done` is still to come
 
 
 class Accepted(Message, tag="accepted", kw_only=True, frozen=True):

@@ -13,7 +13,7 @@ from . import protocol as wire
 from .client import Client, Utterance
 from .endpoint import is_listening
 from .errors import NoDaemonError, RefusedError
-from .launch import launch, wait_ready
+from .launch import await_start, launch, wait_ready
 from .terminal import Progress, fail
 from .wav import WavWriter
 
@@ -40,7 +40,7 @@ def say(options: argparse.Namespace) -> int:
         if options.autostart and not is_listening(options.endpoint):
             launched = launch(options.endpoint, progress.tell)
             stack.callback(launched.stop)
-        client = stack.enter_context(connect(options.endpoint))
+        client = stack.enter_context(connect(options.endpoint, progress))
         wait_ready(client, progress.tell, launched)
         progress.clear()
         utterance, where = _speak(client, text, options, progress)
@@ -49,9 +49,11 @@ def say(options: argparse.Namespace) -> int:
     return 5 if done is not None and done.why == "cancelled" else 0
 
 
-def connect(endpoint: str) -> Client:
-    """A client of a daemon that is there. Raises NoDaemonError at once where none listens."""
-    if not is_listening(endpoint):
+def connect(endpoint: str, progress: Progress) -> Client:
+    """A client of a daemon that is there, or is just starting. Raises NoDaemonError."""
+    listens = await_start(endpoint, progress.tell)
+    progress.clear()
+    if not listens:
         text = f"no daemon listens on {endpoint}; start `sambertd`, or use `say --autostart`"
         raise NoDaemonError(text)
     return Client(endpoint)
