@@ -151,6 +151,14 @@ def _as_json(message: wire.Message, options: argparse.Namespace) -> bool:
     return bool(options.json)
 
 
+class _Version(argparse.Action):
+    """Looks the version up only when asked: that reads the installation's files."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"{parser.prog} {metadata.version('sambertd-client')}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sambertctl",
@@ -158,8 +166,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    version = f"%(prog)s {metadata.version('sambertd-client')}"
-    parser.add_argument("--version", action="version", version=version)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--endpoint", type=_utf8, help="default: the user's own daemon, else the system's"
