@@ -21,15 +21,7 @@ class ProsodyPredictor(nn.Module):
     def __init__(self, d_in: int, params: dict[str, Any]) -> None:
         super().__init__()
         width, units = params["predictor_num_memory_units"], params["predictor_lstm_units"]
-        self.fsmn = Fsmn(
-            d_in,
-            width,
-            params["predictor_ffn_inner_dim"],
-            filter_size=params["predictor_filter_size"],
-            layers=params["predictor_fsmn_num_layers"],
-            shift=params["predictor_shift"],
-            dropout=params["predictor_dropout"],
-        )
+        self.fsmn = Fsmn.from_params(d_in, params, "predictor")
         self.blstm = nn.LSTM(width, units, batch_first=True, bidirectional=True)
         self.fc = nn.Linear(2 * units, 1)
 

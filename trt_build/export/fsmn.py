@@ -6,6 +6,8 @@ arXiv:1803.05030.
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -68,6 +70,19 @@ class Fsmn(nn.Module):
             MemoryBlock(width, filter_size, shift, dropout) for _ in range(layers)
         )
         self.dropout = nn.Dropout(dropout)
+
+    @classmethod
+    def from_params(cls, d_in: int, params: dict[str, Any], prefix: str) -> Fsmn:
+        """The stack whose sizes KAN-TTS's params give under `prefix` (predictor or postnet)."""
+        return cls(
+            d_in,
+            params[f"{prefix}_num_memory_units"],
+            params[f"{prefix}_ffn_inner_dim"],
+            filter_size=params[f"{prefix}_filter_size"],
+            layers=params[f"{prefix}_fsmn_num_layers"],
+            shift=params[f"{prefix}_shift"],
+            dropout=params[f"{prefix}_dropout"],
+        )
 
     def forward(self, x: Tensor, pad: Tensor | None = None) -> Tensor:
         x = self.dropout(x)

@@ -136,15 +136,7 @@ class PostNet(nn.Module):
     def __init__(self, params: dict[str, Any]) -> None:
         super().__init__()
         d_mel, width = params["num_mels"], params["postnet_num_memory_units"]
-        self.fsmn = Fsmn(
-            d_mel,
-            width,
-            params["postnet_ffn_inner_dim"],
-            filter_size=params["postnet_filter_size"],
-            layers=params["postnet_fsmn_num_layers"],
-            shift=params["postnet_shift"],
-            dropout=params["postnet_dropout"],
-        )
+        self.fsmn = Fsmn.from_params(d_mel, params, "postnet")
         self.lstm = nn.LSTM(width, params["postnet_lstm_units"], batch_first=True)
         self.fc = nn.Linear(params["postnet_lstm_units"], d_mel)
 
