@@ -5,7 +5,7 @@ SHELL := bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help say test check bench voice lock clean
+.PHONY: help say test check check-trt bench voice lock clean
 
 TEXT ?= 今天天气真好，阳光洒在窗台上，我泡了一杯咖啡，准备开始一天的工作。
 OUT ?=
@@ -34,7 +34,7 @@ define OPTIONS
 endef
 
 help:  ## this list
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 14
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 	printf '%s\n' '' $(OPTIONS)
 
 say: $(RUN)  ## speak: TEXT="..." on the speaker (without one: speech.wav), or into OUT=file.wav
@@ -50,6 +50,10 @@ check: $(DEV)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-trt: $(DEV)  ## all graphs in the builder of TensorRT-RTX, from PyPI (148 MB); needs no GPU
+	@$(BIN)/python -m trt_build check --fetch voices/yue
+	SAMBERTD_TENSORRT=1 $(BIN)/python -m pytest -m tensorrt $(ARGS)
 
 bench: $(DEV)  ## engines against PyTorch on this machine: a table, and bench.json
 	@$(BIN)/python -m benchmarks.speed --json bench.json $(ARGS)

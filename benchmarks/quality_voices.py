@@ -51,7 +51,7 @@ class PackSpeaker:
         if source is not None:
             height = (fill_unvoiced(f0) - source.f0_mean) / source.f0_std
             frames = np.column_stack([mel, height, f0 > 0]).astype(np.float32)
-        return VocoderStream(self._vocoder, source, file.sample_rate, file.hop_length).feed(frames)
+        return VocoderStream(self._vocoder, file, len(frames)).feed(frames)
 
 
 class CheckpointSpeaker:

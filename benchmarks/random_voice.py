@@ -1,10 +1,12 @@
 """Voices with random weights: tiny ones for tests, full-size ones to time.
 
 They speak noise, at the pace and with the sizes of a real voice.
+`python -m benchmarks.random_voice OUT` writes a full-size one as a voice pack.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,3 +113,8 @@ def write(models: Models, out: Path, name: str) -> Path:
         sample_rate=SAMPLE_RATE,
     )
     return out
+
+
+if __name__ == "__main__":
+    (folder,) = sys.argv[1:] or sys.exit("say where to: python -m benchmarks.random_voice OUT")
+    write(full_size(), Path(folder), "random")

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from daemon import hugepages
 from daemon.config import ConfigError, parse
 from daemon.server import Server
 
@@ -19,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"sambertd: {error}", file=sys.stderr)
         return EXIT_CONFIG
+    if argv is None:
+        hugepages.ask()
     logging.basicConfig(
         level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

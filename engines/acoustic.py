@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,10 @@ from engines.errors import TextError, VoiceError
 from engines.pack import Acoustic, Source
 from engines.session import Array, Floats, Session, zero_state
 from engines.style import Controls
+from engines.window import KvWindow
 
 LONGEST_SYMBOL = 400  # mel frames
+BLOCK = 64  # decoder steps whose memory is projected at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +33,12 @@ class AcousticSessions:
 class Utterance:
     """One sentence, ready to decode.
 
-    durations (T,) in frames per symbol. memory (S, d_mem) per step. ahead (S + band + 1, layers, 2,
-    width): the memory's keys and values, with room to look past the end. frames: mel frames in all.
+    durations (T,) in frames per symbol. memory (S, d_mem) per step. band: steps a step sees back
+    and ahead. frames: mel frames in all.
     """
 
     durations: npt.NDArray[np.int64]
     memory: Floats
-    ahead: Floats
     band: int
     frames: int
 
@@ -53,14 +55,14 @@ class AcousticModel:
         """Encode symbols (T, 6), predict prosody and durations, lay out the decoder's memory.
 
         Raises:
-            TextError: text_too_long, the sentence has more symbols than the voice can place.
+            TextError: text_too_long, there are more symbols than the voice can place.
             VoiceError: voice_broken, the graphs or their weights are of no use.
         """
         if len(ids) > self.sizes.max_symbols:
             raise TextError(
                 "text_too_long",
-                f"one sentence has {len(ids)} symbols, this voice takes {self.sizes.max_symbols}; "
-                "add punctuation",
+                f"a part of {len(ids)} symbols cannot be cut to the {self.sizes.max_symbols} this "
+                "voice takes; put a space or punctuation into it",
             )
         out = self._encode(ids, 1.0, 1.0, 0.0)
         durations = self._durations(out["cond"][0], controls.speed)
@@ -68,10 +70,8 @@ class AcousticModel:
         if prosody != (1.0, 1.0, 0.0):
             out = self._encode(ids, *prosody)
         memory = self._memory(out["text"][0], out["cond"][0], durations)
-        kv = self.sessions.memory.run({"memory": memory[None]})["memory_kv"]
         band = self.sizes.band or int(durations.max() / self.sizes.frames_per_step + 0.5)
-        ahead = np.concatenate([kv, np.zeros((band + 1, *kv.shape[1:]), np.float32)])
-        return Utterance(durations, memory, ahead, band, int(durations.sum()))
+        return Utterance(durations, memory, band, int(durations.sum()))
 
     def _encode(
         self, ids: npt.NDArray[np.int64], pitch: float, pitch_range: float, energy: float
@@ -125,49 +125,65 @@ class AcousticModel:
         return np.concatenate([frames.reshape(steps, r * d_text), rest], axis=1)
 
 
+class Memory:
+    """An utterance's memory as the decoder takes it, projected a block of steps at a time."""
+
+    def __init__(self, session: Session, memory: Floats) -> None:
+        self._session, self._memory = session, memory
+        self._entries: deque[Floats] = deque()
+        self._start = 0
+        self._key_values = np.empty(0, np.float32)
+
+    def key_value(self, step: int) -> Floats:
+        """Keys and values (layers, heads, 2 * D) of a step; steps must be asked for in order."""
+        if step - self._start == len(self._key_values):
+            self._start = step
+            out = self._session.run({"memory": self._memory[step : step + BLOCK]})
+            self._key_values = out["memory_kv"]
+            self._entries.extend(out["entry"])
+        own: Floats = self._key_values[step - self._start]
+        return own
+
+    def entry(self) -> Floats:
+        """The memory's part (width,) of the next step's input.
+
+        As many calls as steps whose keys and values were asked for can be made, not more.
+        """
+        return self._entries.popleft()
+
+
 class MelStream:
     """The decoder running over one utterance: each call of `step` is one PNCA step."""
 
     def __init__(self, model: AcousticModel, utterance: Utterance) -> None:
-        self._session, self._sizes, self.utterance = (
-            model.sessions.decoder_step,
-            model.sizes,
-            utterance,
-        )
+        sizes = model.sizes
+        self._session, self._sizes, self.utterance = model.sessions.decoder_step, sizes, utterance
         self.steps = len(utterance.memory)
-        self.position = 0
-        window = utterance.band + 1
-        kv = (self._sizes.layers, 2, self._sizes.width)
-        self._past = np.zeros((utterance.band + self.steps, *kv), np.float32)
-        self._frame = np.zeros((1, self._sizes.mels), np.float32)
-        index = np.arange(window)
-        self._past_keep = (index >= window - 1 - np.arange(window)[:, None]).astype(np.float32)
-        self._ahead_keep = (index <= np.arange(window)[:, None]).astype(np.float32)
+        self._memory = Memory(model.sessions.memory, utterance.memory)
+        size = max(sizes.window, utterance.band + 1)
+        self._window = KvWindow(sizes.key_value, size, utterance.band, self.steps)
+        for column in range(min(size, self.steps)):
+            self._window.place(column, self._memory.key_value(column))
+        self._frame = np.zeros((1, sizes.mels), np.float32)
 
     @property
     def done(self) -> bool:
         """Whether every step has run."""
-        return self.position == self.steps
+        return self._window.step == self.steps
 
     def step(self) -> Floats:
         """The next `frames_per_step` frames (r, mels); fewer at the end of the utterance."""
-        i, u, window = self.position, self.utterance, self.utterance.band + 1
-        out = self._session.run(
-            {
-                "frame": self._frame,
-                "memory": u.memory[i : i + 1],
-                "past": self._past[None, i : i + u.band],
-                "ahead": u.ahead[None, i : i + window],
-                "past_keep": self._past_keep[None, min(i, u.band)],
-                "ahead_keep": self._ahead_keep[None, min(self.steps - 1 - i, u.band)],
-            }
-        )
-        self._past[i + u.band] = out["kv"][0]
+        window = self._window
+        i = window.step
+        feeds = {"frame": self._frame, "entry": self._memory.entry()[None]}
+        feeds.update((name, value[None]) for name, value in window.feeds.items())
+        out = self._session.run(feeds)
+        window.advance(out["kv"][0])
+        if i + window.size < self.steps:
+            window.place(i + window.size, self._memory.key_value(i + window.size))
         frames: Floats = out["frames"].reshape(-1, self._sizes.mels)
         self._frame = frames[-1:]
-        self.position += 1
-        left = u.frames - i * self._sizes.frames_per_step
-        return frames[:left]
+        return frames[: self.utterance.frames - i * self._sizes.frames_per_step]
 
 
 class PostnetStream:

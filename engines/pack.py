@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from engines.errors import VoiceError
+from engines.pauses import LONGEST_PAUSE, PAUSES, Mark
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,15 +22,19 @@ else:
 FORMAT = 1
 Size = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=LONGEST_PAUSE)]
 Names = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 GRAPHS = ("encoder", "duration_step", "memory", "decoder_step", "postnet", "vocoder")
 
 
-TIED = ("sample_rate", "hop_length", "symbols", "acoustic", "source")
+TIED = ("sample_rate", "hop_length", "symbols", "acoustic", "vocoder", "source")
 
 
 def fingerprint(table: Mapping[str, Any]) -> str:
-    """SHA-256 of all in voice.toml that must fit the graphs; presets and names may be edited."""
+    """SHA-256 of all in voice.toml that must fit the graphs.
+
+    Names, presets and pauses may be edited.
+    """
     tied = {key: table.get(key) for key in TIED}
     text = json.dumps(tied, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -49,21 +54,39 @@ class Symbols(msgspec.Struct, frozen=True):
 class Acoustic(msgspec.Struct, frozen=True):
     """What the host must know of SAMBERT.
 
-    mels: values per frame, f0 and voicing included. width: of the decoder. memory: values of the
-    decoder's memory per step, of which text * frames_per_step come first. postnet_lag: frames by
-    which the postnet trails. max_symbols: of one sentence. band: steps the decoder looks back and
-    ahead; 0 means by the sentence's longest symbol.
+    mels: values per frame, f0 and voicing included. layers, heads, width: of the decoder. memory:
+    values of its memory per step, of which text * frames_per_step come first. postnet_lag: frames
+    by which the postnet trails. max_symbols: of one sentence. band: steps the decoder looks back
+    and ahead; 0 means by the sentence's longest symbol. window: steps, this one included, that the
+    decoder's keys and values are laid out for; a sentence of a wider band gets a wider one.
     """
 
     mels: Size
     frames_per_step: Size
     layers: Size
+    heads: Size
     width: Size
     memory: Size
     text: Size
     postnet_lag: Count
     max_symbols: Size
     band: Count = 0
+    window: Size = 16
+
+    @property
+    def key_value(self) -> tuple[int, int, int]:
+        """Shape of one decoder step's keys and values: layers, heads, key beside value."""
+        return self.layers, self.heads, 2 * self.width // self.heads
+
+
+class Vocoder(msgspec.Struct, frozen=True):
+    """What the host must know of HiFi-GAN.
+
+    context: mel frames on each side that a sample depends on, in a vocoder that looks ahead; 0 in a
+    causal one, whose graph carries its history as state.
+    """
+
+    context: Count = 0
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -114,10 +137,11 @@ class VoiceFile(msgspec.Struct, frozen=True):
     acoustic: Acoustic
     graphs: dict[str, GraphFile]
     fingerprint: str
+    vocoder: Vocoder = Vocoder()
     source: Source | None = None
     presets: dict[str, Preset] = {}
     statistics: dict[str, Any] = {}
-    pause_s: float = 0.28
+    pauses: dict[Mark, Seconds] = {}
 
 
 class VoicePack:
@@ -155,7 +179,7 @@ class VoicePack:
         try:
             file = msgspec.convert(table, VoiceFile)
         except msgspec.ValidationError as error:
-            raise VoiceError("voice_broken", f"{path}: {error}; export the voice again") from error
+            raise VoiceError("voice_broken", f"{path}: {error}; {_cure(error)}") from error
         if fingerprint(table) != file.fingerprint:
             raise VoiceError(
                 "voice_hash_mismatch",
@@ -184,3 +208,9 @@ class VoicePack:
                 f"expected {entry.sha256[:12]}...); copy the pack again",
             )
         return path
+
+
+def _cure(error: msgspec.ValidationError) -> str:
+    if "$.pauses" in str(error):
+        return f"pauses are seconds from 0 to {LONGEST_PAUSE:g} after: {' '.join(PAUSES)}"
+    return "export the voice again"

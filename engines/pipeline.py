@@ -20,6 +20,7 @@ from engines.vocoder import VocoderStream
 Cancelled = Callable[[], bool]
 FIRST_CHUNK = 6  # mel frames
 LARGEST_CHUNK = 48  # mel frames
+LARGEST_OVERLAPPING = 96  # mel frames; of a vocoder that looks ahead, which small chunks cost more
 QUEUE_STEPS = 120  # decoder steps the decoder may be ahead
 POLL_S = 0.05  # how soon a thread that waits for the other notices cancel
 
@@ -33,21 +34,32 @@ class AudioChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Symbol ids (T, 6) of sentence number `sentence`, all or some, and the silence after them."""
+
+    ids: npt.NDArray[np.int64]
+    sentence: int
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What to say: symbol ids (T, 6) sentence by sentence, read as they are needed, and how.
+    """What to say, part by part as they are needed, and how. A plan can be spoken once."""
 
-    A plan can be spoken once.
-    """
-
-    sentences: Iterator[npt.NDArray[np.int64]]
+    parts: Iterator[Part]
     controls: Controls
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """A sentence begins; it has this many mel frames."""
+    """A part of sentence number `sentence` begins.
+
+    frames: how many mel frames it has. pause_s: the silence before it.
+    """
 
     frames: int
+    sentence: int
+    pause_s: float
 
 
 Item = _Start | Floats | None
@@ -96,13 +108,15 @@ class Pipeline:
         self._executor.shutdown()
 
     def _decode(self, plan: Plan, items: Items, stopped: Cancelled) -> None:
-        """Producer: every sentence's frames, step by step, then None."""
+        """Producer: every part's frames, step by step, then None."""
+        pause_s = 0.0
         try:
-            for ids in plan.sentences:
+            for part in plan.parts:
                 if stopped():
                     return
-                utterance = self._acoustic.prepare(ids, plan.controls)
-                _put(items, _Start(utterance.frames), stopped)
+                utterance = self._acoustic.prepare(part.ids, plan.controls)
+                _put(items, _Start(utterance.frames, part.sentence, pause_s), stopped)
+                pause_s = part.pause_s
                 mel = MelStream(self._acoustic, utterance)
                 while not mel.done and not stopped():
                     _put(items, mel.step(), stopped)
@@ -112,28 +126,29 @@ class Pipeline:
     def _vocode(
         self, controls: Controls, items: Items, cancelled: Cancelled
     ) -> Iterator[AudioChunk]:
-        """Consumer: sentence by sentence, silence between them."""
-        number = 0
+        """Consumer: part by part, silence between them."""
         while isinstance(start := _get(items, cancelled), _Start):
-            if number:
-                yield AudioChunk(self._pause(controls), number)
+            pause = self._pause(start.pause_s, controls)
+            if len(pause):
+                yield AudioChunk(pause, start.sentence)
             left = start.frames
             for pcm in self._sentence(left, controls, items, cancelled):
                 left -= len(pcm) // self._voice.hop_length
-                yield AudioChunk(pcm, number)
+                yield AudioChunk(pcm, start.sentence)
             if left:
                 return
-            number += 1
 
     def _sentence(
         self, frames: int, controls: Controls, items: Items, cancelled: Cancelled
     ) -> Iterator[Floats]:
         """Postnet and vocoder over growing chunks; ends early if the frames do."""
-        voice = self._voice
+        context = self._voice.vocoder.context
         postnet = PostnetStream(self._acoustic, frames)
-        vocoder = VocoderStream(self._vocoder, voice.source, voice.sample_rate, voice.hop_length)
-        size = FIRST_CHUNK
-        wanted = size + voice.acoustic.postnet_lag
+        vocoder = VocoderStream(self._vocoder, self._voice, frames)
+        size, largest = FIRST_CHUNK, LARGEST_CHUNK
+        if context:  # the second chunk takes so long that the first must last longer
+            size, largest = 2 * FIRST_CHUNK, LARGEST_OVERLAPPING
+        wanted = size + self._voice.acoustic.postnet_lag + context
         held: list[Floats] = []
         fed = waiting = 0
         while fed < frames:
@@ -146,12 +161,13 @@ class Pipeline:
                 continue
             mel = postnet.feed(np.concatenate(held))
             fed, waiting, held = fed + waiting, 0, []
-            wanted = size = min(2 * size, LARGEST_CHUNK)
-            if len(mel):
-                yield vocoder.feed(mel) * np.float32(controls.volume)
+            wanted = size = min(2 * size, largest)
+            pcm = vocoder.feed(mel) if len(mel) else mel
+            if len(pcm):
+                yield pcm * np.float32(controls.volume)
 
-    def _pause(self, controls: Controls) -> Floats:
-        samples = int(self._voice.pause_s * self._voice.sample_rate / controls.speed)
+    def _pause(self, seconds: float, controls: Controls) -> Floats:
+        samples = int(seconds * self._voice.sample_rate / controls.speed)
         return np.zeros(samples, np.float32)
 
 

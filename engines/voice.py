@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -15,10 +15,12 @@ import numpy.typing as npt
 from engines.acoustic import AcousticModel, AcousticSessions
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
-from engines.pipeline import AudioChunk, Cancelled, Pipeline, Plan
+from engines.pauses import pause_after
+from engines.pipeline import AudioChunk, Cancelled, Part, Pipeline, Plan
 from engines.style import Controls, Style, controls, emotions
+from engines.text.clauses import LONGEST_PART, parts
 from engines.text.frontend import FrontEnd
-from engines.text.sentence import Sentence
+from engines.text.sentence import Word
 from engines.text.symbols import SymbolTable, symbols
 
 __all__ = ["AudioChunk", "Plan", "RuntimeOptions", "Style", "Voice", "VoiceInfo"]
@@ -99,18 +101,28 @@ class Voice:
     def plan(self, text: str, style: Style | None = None) -> Plan:
         """Settle the style and read the first sentence; the others are read while it is spoken.
 
+        Sentences that are long are spoken in parts; see `engines.text.clauses`.
+
         Raises:
             TextError: nothing in the text can be spoken.
             StyleError: the voice lacks the speaker or emotion, or a number is out of range.
             VoiceError: voice_unsupported, the voice has no symbol for what the text says.
         """
         told = controls(style or Style(), self._file)
-        read = (self._ids(sentence, told) for sentence in front_end().sentences(text))
+        read = self._parts(text, told)
         first = next(read)
         return Plan(chain([first], read), told)
 
-    def _ids(self, sentence: Sentence, told: Controls) -> npt.NDArray[np.int64]:
-        spoken = symbols(sentence, emotion=told.emotion, speaker=told.speaker)
+    def _parts(self, text: str, told: Controls) -> Iterator[Part]:
+        """The text in what the acoustic model takes at once, read as it is asked for."""
+        longest = min(LONGEST_PART, self._file.acoustic.max_symbols)
+        for number, sentence in enumerate(front_end().sentences(text)):
+            for words in parts(sentence.words, longest):
+                pause_s = pause_after(words[-1].marks, self._file.pauses)
+                yield Part(self._ids(words, told), number, pause_s)
+
+    def _ids(self, words: Sequence[Word], told: Controls) -> npt.NDArray[np.int64]:
+        spoken = symbols(words, emotion=told.emotion, speaker=told.speaker)
         return self._table.encode([self._known(symbol) for symbol in spoken])
 
     def _known(self, symbol: str) -> str:

@@ -19,12 +19,12 @@ from training.features import SAMPLE_RATE
 from training.presets import PRESETS, Preset
 from training.script import SPEAKER
 from training.source import trained_source
+from trt_build.calibration import CALIBRATION
 from trt_build.export.hifigan import Generator
 from trt_build.export.sambert import Sambert, Vocabulary
 
 log = logging.getLogger(__name__)
 LANGUAGE = "zh-CN"
-CALIBRATION = Path(__file__).with_name("calibration.txt")
 
 
 def symbol_table() -> SymbolTable:

@@ -7,8 +7,11 @@ import json
 import sys
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
 
 from engines.errors import EngineError
+from engines.text.clauses import parts
 from engines.text.frontend import FrontEnd
 from engines.text.sentence import Sentence, Word
 from engines.text.symbols import symbols
@@ -21,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if text == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "replace")
     try:
-        sentences = FrontEnd().read(text)
+        sentences = [_as_spoken(sentence) for sentence in FrontEnd().read(text)]
         shown = [
             symbols(s, emotion=f"emotion_{arguments.emotion}", speaker=arguments.speaker)
             for s in sentences
@@ -52,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
         "--emotion", default="neutral", help="emotion in the symbols (default: neutral)"
     )
     return parser
+
+
+def _as_spoken(sentence: Sentence) -> Sentence:
+    """The sentence with #4 where it is cut because it is long."""
+    return replace(sentence, words=tuple(chain.from_iterable(parts(sentence.words))))
 
 
 def _structure(sentences: Sequence[Sentence], shown: Sequence[Sequence[str]]) -> dict[str, object]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Generator
-from itertools import pairwise
-from typing import Final
 
 from engines.errors import TextError
 from engines.text.english import English
@@ -15,10 +13,6 @@ from engines.text.readings import Readings
 from engines.text.sandhi import apply_sandhi
 from engines.text.segment import clauses
 from engines.text.sentence import Sentence, Syllable, Word
-
-LONG_SENTENCE: Final = 60  # syllables after which a sentence is cut at its last pause
-LONGEST_SENTENCE: Final = 80  # syllables no sentence goes beyond
-_SHORTEST_PART = 12  # syllables before a pause that is worth a cut
 
 
 class FrontEnd:
@@ -30,7 +24,7 @@ class FrontEnd:
         self._english = English()
 
     def read(self, text: str) -> list[Sentence]:
-        """Sentences of a text, each of at most LONGEST_SENTENCE syllables.
+        """Sentences of a text, of any length.
 
         What cannot be read is left out and named in the notes of its sentence.
         Raises TextError: text_empty where there are no words at all (blanks, signs, emoji),
@@ -53,12 +47,11 @@ class FrontEnd:
         pending: list[str] = []
         for normal in self._normalizer.sentences(text):
             words, dropped = self._words(normal)
-            dropped = pending + dropped
-            notes = (_note(dropped),) if dropped else ()
-            pending = [] if words else dropped
-            for index, (part, part_text) in enumerate(_parts(words, normal.text)):
+            pending += dropped
+            if words:
                 spoken = True
-                yield _sentence(part, part_text, () if index else notes)
+                yield _sentence(words, normal, pending)
+                pending = []
         if not spoken:
             raise _nothing_to_read(text)
         return pending
@@ -74,42 +67,20 @@ class FrontEnd:
         return groups(parsed), [*normal.dropped, *unread]
 
 
-def _parts(words: list[Group], text: str) -> list[tuple[list[Group], str]]:
-    """A long sentence cut at pauses, or between words where there is no pause for too long."""
-    bounds = [0]
-    count = 0
-    pause: int | None = None
-    for index, word in enumerate(words):
-        if count + len(word.syllables) > LONGEST_SENTENCE or (count > LONG_SENTENCE and pause):
-            bounds.append(pause or index)
-            count = sum(len(w.syllables) for w in words[bounds[-1] : index])
-            pause = None
-        count += len(word.syllables)
-        if word.pause and count >= _SHORTEST_PART:
-            pause = index + 1
-    bounds.append(len(words))
-    result = []
-    for first, last in pairwise(bounds):
-        start = words[first].start if first else 0
-        end = words[last].start if last < len(words) else len(text)
-        if first < last:
-            result.append((words[first:last], text[start:end].strip()))
-    return result
-
-
-def _sentence(words: list[Group], text: str, notes: tuple[str, ...]) -> Sentence:
+def _sentence(words: list[Group], normal: NormalSentence, dropped: list[str]) -> Sentence:
     last = len(words) - 1
     return Sentence(
-        text,
+        normal.text,
         tuple(
             Word(
                 word.text,
                 tuple(Syllable(pinyin) for pinyin in word.syllables),
-                4 if index == last else 3 if word.pause else 1,
+                4 if index == last else 3 if word.marks else 1,
+                word.marks + "\n" if index == last and normal.newline else word.marks,
             )
             for index, word in enumerate(words)
         ),
-        notes,
+        (_note(dropped),) if dropped else (),
     )
 
 

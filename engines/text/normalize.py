@@ -14,7 +14,9 @@ from engines.text.grammar import NumberGrammar
 from engines.text.rewrite import rewrite
 
 _CLOSERS = "”’」』）)】》〉\"'"
-_END: Final = re.compile(rf"(?:[。！？!?…]*[。！？!?]|\.(?=\s|$))[。！？!?…]*[{_CLOSERS}]*|\n+")
+_END: Final = re.compile(
+    rf"(?:[。！？!?…]*[。！？!?]|\.(?=\s|$))[。！？!?…]*[{_CLOSERS}]*(?:[^\S\n]*\n\s*)?|\n\s*"
+)
 _SPOKEN_SIGNS: Final = table(
     "+加 =等于 ×乘 ÷除以 ±正负 ≈约等于 ≠不等于 ≥大于等于 ≤小于等于 >大于 <小于"
 )
@@ -31,10 +33,14 @@ PAUSES: Final = frozenset("，、；：。！？,;:.!?…—（）()/\n")
 
 @dataclass(frozen=True, slots=True)
 class NormalSentence:
-    """One sentence as said, and the characters that had to be left out of it."""
+    """One sentence as said, and the characters that had to be left out of it.
+
+    newline: whether its line ends with it.
+    """
 
     text: str
     dropped: tuple[str, ...]
+    newline: bool
 
 
 class Normalizer:
@@ -51,7 +57,7 @@ class Normalizer:
             spoken = _say_signs(self._grammar.read(_tidy(sentence)))
             kept, dropped = _readable(spoken)
             if kept or dropped:
-                yield NormalSentence(kept, dropped)
+                yield NormalSentence(kept, dropped, "\n" in sentence)
 
 
 def _split(text: str) -> list[str]:

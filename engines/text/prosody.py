@@ -20,14 +20,13 @@ _LONGEST = 4  # characters of a prosodic word; one more for a particle
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A prosodic word in the making. pause: whether its clause ends with it."""
+    """A prosodic word in the making. marks: the punctuation after it, if its clause ends here."""
 
     text: str
     syllables: tuple[str, ...]
-    start: int
     tag: str
     latin: bool = False
-    pause: bool = False
+    marks: str = ""
 
 
 def groups(clauses: list[Clause]) -> list[Group]:
@@ -36,7 +35,9 @@ def groups(clauses: list[Clause]) -> list[Group]:
     for clause in clauses:
         joined = _join([piece for token in clause.tokens for piece in _pieces(token)])
         if joined:
-            result += [*joined[:-1], replace(joined[-1], pause=True)]
+            result += [*joined[:-1], replace(joined[-1], marks=clause.marks)]
+        elif result:
+            result[-1] = replace(result[-1], marks=result[-1].marks + clause.marks)
     return result
 
 
@@ -53,7 +54,7 @@ def _pieces(token: Token) -> list[Group]:
         end = None if last or token.latin else start + len(cut)
         syllables = tuple(token.syllables[start:end])
         if syllables:
-            result.append(Group(cut, syllables, token.start + start, token.tag, token.latin))
+            result.append(Group(cut, syllables, token.tag, token.latin))
         start += len(cut)
     return result
 

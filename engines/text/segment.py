@@ -37,21 +37,26 @@ class Token:
 
 @dataclass(slots=True)
 class Clause:
-    """Tokens up to a pause."""
+    """Tokens up to a pause, and the punctuation there."""
 
     tokens: list[Token]
+    marks: str = ""
 
 
 def clauses(sentence: str) -> list[Clause]:
-    """The clauses of a normalised sentence; punctuation falls away, empty clauses too."""
+    """The clauses of a normalised sentence; punctuation before the first falls away."""
     result = [Clause([])]
     for match in _SPAN.finditer(sentence):
+        if match[3]:
+            if match[3] in PAUSES and result[-1].tokens:
+                result[-1].marks += match[3]
+            continue
+        if result[-1].marks:
+            result.append(Clause([]))
         if match[1]:
             result[-1].tokens.extend(_han_tokens(match[1], match.start()))
-        elif match[2]:
+        else:
             result[-1].tokens.append(Token(match[2], "eng", match.start(), latin=True))
-        elif match[3] in PAUSES:
-            result.append(Clause([]))
     return [clause for clause in result if clause.tokens]
 
 

@@ -21,16 +21,18 @@ class Word:
     """A prosodic word: what is said without a break.
 
     break_after: level of the break that follows, 1 (none to speak of) to 4 (end of the sentence).
+    marks: the punctuation that follows, as in the normalised text; "\\n" where a line ends.
     """
 
     text: str
     syllables: tuple[Syllable, ...]
     break_after: int
+    marks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One utterance for the acoustic model.
+    """A sentence as it is written and as it is said; see `engines.text.clauses` for long ones.
 
     text: the normalised text. notes: what could not be read and was left out, for people.
     """

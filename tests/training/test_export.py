@@ -15,9 +15,10 @@ from training.__main__ import main
 from training.card import LICENCE, Facts, card, licence_text
 from training.emotions import EMOTIONS
 from training.errors import TrainingError
-from training.export import CALIBRATION, load_models
+from training.export import load_models
 from training.source import ALPHA, SIGMA, VOICING_THRESHOLD
 from training.stages import Recipe, run
+from trt_build.calibration import CALIBRATION
 from trt_build.export.checkpoint import load_generator, load_sambert
 
 

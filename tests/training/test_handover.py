@@ -24,7 +24,10 @@ def test_our_acoustic_model_loads_as_a_kantts_folder(trained: Recipe, tmp_path: 
         np.float32(stats.f0_mean),
         np.float32(stats.f0_std),
     ]
-    loaded, model = load_sambert(tmp_path), model.half().float()
+    loaded = load_sambert(tmp_path)
+    for weight in model.parameters():
+        if weight.requires_grad:  # position tables are exact
+            weight.data = weight.data.half().float()
     assert loaded.vocabulary == model.vocabulary
     assert loaded.params == model.params
     ids = torch.from_numpy(symbol_table().encode(word_symbols(("ni2", "hao3"))))[None]

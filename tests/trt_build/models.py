@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import onnxruntime as ort
 import torch
 from torch import nn
 
+from engines.window import KvWindow
 from trt_build.export.hifigan import Generator, GeneratorConfig, SourceConfig
 from trt_build.export.sambert import Sambert, Vocabulary
 
@@ -49,6 +49,28 @@ GENERATORS = {
         resblock_kernels=(3,),
         resblock_dilations=((1, 3, 5, 7),),
         causal=True,
+        source=SourceConfig(harmonics=7, sample_rate=16000),
+    ),
+    "centred": GeneratorConfig(
+        in_channels=5,
+        channels=12,
+        kernel_size=5,
+        upsample_scales=(8, 5, 2),
+        upsample_kernels=(16, 12, 3),
+        resblock_kernels=(3, 5),
+        resblock_dilations=((1, 3), (1, 2, 4)),
+        causal=False,
+        slope=0.2,
+    ),
+    "centred_nsf": GeneratorConfig(
+        in_channels=6,
+        channels=16,
+        kernel_size=3,
+        upsample_scales=(5, 4, 2),
+        upsample_kernels=(10, 9, 4),
+        resblock_kernels=(3,),
+        resblock_dilations=((1, 3, 5, 7),),
+        causal=False,
         source=SourceConfig(harmonics=7, sample_rate=16000),
     ),
 }
@@ -188,49 +210,36 @@ def stream_postnet(
     return np.concatenate(out, 1)[:, lag : lag + frames.shape[1]]
 
 
-@dataclass
 class Slot:
-    """One utterance in the decoder: memory (S, d_mem), its windows of W keys, and its frames."""
+    """One utterance in the decoder: memory (S, d_mem), its window, and its last frame."""
 
-    memory: Array
-    ahead: Array
-    past: Array
-    frame: Array
-    band: int
-    window: int
-    step: int = 0
-
-    @classmethod
-    def of(cls, project: Runner, memory: Array, band: int, mels: int, window: int = 0) -> Slot:
-        window = window or band + 1
-        kv = project(memory=memory[None])["memory_kv"]
-        room = np.zeros((window, *kv.shape[1:]), np.float32)
-        past = np.zeros((window - 1 + len(memory), *kv.shape[1:]), np.float32)
-        frame = np.zeros(mels, np.float32)
-        return cls(memory, np.concatenate([kv, room]), past, frame, band, window)
+    def __init__(
+        self, project: Runner, memory: Array, band: int, mels: int, window: int = 0
+    ) -> None:
+        out = project(memory=memory)
+        self.key_values, self.entries = out["memory_kv"], out["entry"]
+        size = window or band + 1
+        self.window = KvWindow(self.key_values.shape[1:], size, band, len(memory))
+        for column in range(min(size, len(memory))):
+            self.window.place(column, self.key_values[column])
+        self.frame = np.zeros(mels, np.float32)
 
     @property
     def done(self) -> bool:
-        return self.step == len(self.memory)
+        return self.window.step == self.window.steps
 
     def feeds(self) -> dict[str, Array]:
-        i, w = self.step, self.window
-        ages, ahead = np.arange(w)[::-1], np.arange(w)
-        return {
-            "frame": self.frame,
-            "memory": self.memory[i],
-            "past": self.past[i : i + w - 1],
-            "ahead": self.ahead[i : i + w],
-            "past_keep": ((ages <= i) & (ages <= self.band)).astype(np.float32),
-            "ahead_keep": ((i + ahead < len(self.memory)) & (ahead <= self.band)).astype(
-                np.float32
-            ),
-        }
+        w = self.window
+        entry = self.entries[w.step]
+        return {"frame": self.frame, "entry": entry, **w.feeds}
 
     def take(self, frames: Array, kv: Array) -> Array:
         """Go on with what the step gave; returns its frames (r, mels)."""
-        self.past[self.step + self.window - 1] = kv
-        self.step += 1
+        w = self.window
+        new = w.step + w.size
+        w.advance(kv)
+        if new < w.steps:
+            w.place(new, self.key_values[new])
         shaped = frames.reshape(-1, len(self.frame))
         self.frame = shaped[-1]
         return shaped
@@ -238,6 +247,8 @@ class Slot:
 
 def decode_together(run: Runner, slots: list[Slot]) -> list[Array]:
     """One step of every slot in one batch; the frames of each."""
+    if not slots:
+        return []
     feeds = [slot.feeds() for slot in slots]
     out = run(**{name: np.stack([f[name] for f in feeds]) for name in feeds[0]})
     return [s.take(f, kv) for s, f, kv in zip(slots, out["frames"], out["kv"], strict=True)]

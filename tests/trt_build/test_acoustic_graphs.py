@@ -32,6 +32,7 @@ from trt_build.export.postnet_graph import postnet_lag
 from trt_build.export.sambert import Acoustics, Sambert
 
 KANTTS = Path(__file__).parents[1] / "data" / "kantts"
+GOLDEN = sorted(path.name for path in KANTTS.glob("sambert_*"))
 VARIANTS = {
     "three_frames": {},
     "two_frames": {"outputs_per_step": 2, "pnca_band": 2},
@@ -78,7 +79,7 @@ def wanted_encoding(
 
 
 def decoded(run: dict[str, Runner], model: Sambert, memory: Array, band: int, wide: int) -> Array:
-    slot = Slot.of(run["memory"], memory, band, model.num_mels, window=band + 1 + wide)
+    slot = Slot(run["memory"], memory, band, model.num_mels, window=band + 1 + wide)
     return np.concatenate(
         [decode_together(run["decoder_step"], [slot])[0] for _ in range(len(memory))]
     )
@@ -125,9 +126,7 @@ def test_utterances_join_and_leave_a_decoder_batch_unharmed() -> None:
     model, run = made("two_frames")
     utterances = [said(model, symbols(n, seed=n)) for n in (6, 9)]
     alone = [decoded(run, model, u.memory[0].numpy(), u.band, 0) for u in utterances]
-    slots = [
-        Slot.of(run["memory"], u.memory[0].numpy(), u.band, model.num_mels) for u in utterances
-    ]
+    slots = [Slot(run["memory"], u.memory[0].numpy(), u.band, model.num_mels) for u in utterances]
     frames: list[list[Array]] = [[], []]
     turn = 0
     while not all(slot.done for slot in slots):
@@ -166,15 +165,29 @@ def test_postnet_streams_of_unequal_length_in_one_batch() -> None:
         assert distance(both[b : b + 1, :length], alone) < CLOSE
 
 
-def test_a_kantts_checkpoint_from_symbols_to_mel() -> None:
-    expected = np.load(KANTTS / "sambert_16k" / "expected.npz")
-    model = load_sambert(KANTTS / "sambert_16k")
-    run = {name: Runner(proto) for name, proto in export_acoustic(model).items()}
-    who = [expected[f"inputs_{name}"][..., None] for name in ("emotion", "speaker")]
-    ids = np.concatenate([expected["inputs_ling"], *who], -1).astype(np.int64)
+@cache
+def golden(name: str) -> tuple[Sambert, dict[str, Runner], dict[str, Array], Array]:
+    """A KAN-TTS voice, its graphs, what the reference made, and the ids (1, T, 6) it made it of."""
+    expected = dict(np.load(KANTTS / name / "expected.npz"))
+    model = load_sambert(KANTTS / name)
+    speaker = expected["inputs_speaker"]
+    if model.takes_embeddings:
+        model = model.with_speakers(torch.from_numpy(speaker[0, :1]))
+        speaker = np.zeros(speaker.shape[:2], np.int64)
+    columns = [expected["inputs_emotion"][..., None], speaker[..., None]]
+    ids = np.concatenate([expected["inputs_ling"], *columns], -1).astype(np.int64)
+    run = {graph: Runner(proto) for graph, proto in export_acoustic(model).items()}
+    return model, run, expected, ids
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_a_kantts_checkpoint_from_symbols_to_mel(name: str) -> None:
+    model, run, expected, ids = golden(name)
     out = encoded(run["encoder"], ids, 1.0, 0.0, 0.0)
     assert distance(out["pitch"], expected["pitch_predictions"]) < CLOSE
     assert distance(out["energy"], expected["energy_predictions"]) < CLOSE
+    logs = spoken_durations(run["duration_step"], out["cond"][0])
+    assert distance(logs[None], expected["log_duration_predictions"]) < CLOSE
     length, band = int(expected["valid_length"]), int(expected["x_band_width"])
     frames = decoded(run, model, expected["memory"][0], band, 0)[:length]
     assert distance(frames, expected["dec_outputs"][0]) < CLOSE
@@ -182,6 +195,49 @@ def test_a_kantts_checkpoint_from_symbols_to_mel() -> None:
     chunks = [7] * ((length + lag) // 7 + 1)
     mel = stream_postnet(run["postnet"], frames[None], [length], chunks, lag)
     assert distance(mel, expected["postnet_outputs"]) < CLOSE
+
+
+def spoken_durations(step: Runner, cond: Array) -> Array:
+    """Log durations (T,) symbol by symbol."""
+    last, state, logs = np.zeros((1, 1), np.float32), step.start(), []
+    for row in cond:
+        out = step(last=last, cond=row[None], state=state)
+        last, state = out["log_duration"], out["next_state"]
+        logs.append(last[0, 0])
+    return np.array(logs)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+@settings(deadline=None, max_examples=4)
+@given(
+    slots=st.lists(
+        st.tuples(st.integers(1, 30), st.integers(0, 5), st.integers(0, 9)), min_size=1, max_size=8
+    )
+)
+def test_any_batch_fill_of_a_kantts_decoder(name: str, slots: list[tuple[int, int, int]]) -> None:
+    """Slots of any length and band that join at any step, against PyTorch each on its own."""
+    model, run, expected, _ = golden(name)
+    window = max(band for _, band, _ in slots) + 2
+    memories = [expected["memory"][0, :length] for length, _, _ in slots]
+    running = [
+        Slot(run["memory"], memory, band, model.num_mels, window)
+        for memory, (_, band, _) in zip(memories, slots, strict=True)
+    ]
+    frames: list[list[Array]] = [[] for _ in slots]
+    turn = 0
+    while not all(slot.done for slot in running):
+        present = [
+            n for n, (_, _, start) in enumerate(slots) if turn >= start and not running[n].done
+        ]
+        steps = decode_together(run["decoder_step"], [running[n] for n in present])
+        for n, step in zip(present, steps, strict=True):
+            frames[n].append(step)
+        turn += 1
+    stack = model.mel_decoder.mel_dec
+    for got, memory, (_, band, _) in zip(frames, memories, slots, strict=True):
+        with torch.no_grad():
+            wanted = stack.infer(torch.from_numpy(memory[None]), band, model.num_mels)
+        assert distance(np.concatenate(got), wanted[0].reshape(-1, model.num_mels).numpy()) < CLOSE
 
 
 def test_sizes_that_the_host_must_know() -> None:

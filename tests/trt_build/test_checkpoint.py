@@ -13,11 +13,14 @@ import yaml
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from tests.trt_build.kantts_voices import change_state, model
 from trt_build.export.checkpoint import (
     fold_weight_norm,
+    left_out,
     load_generator,
     load_sambert,
     newest_checkpoint,
+    read_checkpoint,
 )
 from trt_build.export.errors import ExportError
 
@@ -126,3 +129,111 @@ def test_a_damaged_checkpoint(voc: Path, keep: int) -> None:
 def test_a_file_that_is_no_checkpoint(voc: Path) -> None:
     newest_checkpoint(voc).write_bytes(b"<html>not found</html>" * 50)
     refused("checkpoint_unreadable", voc)
+
+
+@pytest.fixture
+def am(tmp_path: Path) -> Path:
+    return model("sambert_16k", tmp_path / "am")
+
+
+def test_a_checkpoint_as_training_writes_it(am: Path, voc: Path) -> None:
+    """With the states of optimizers and schedulers, which hold more than tensors."""
+
+    class NoamLR(torch.optim.lr_scheduler.LRScheduler):
+        def get_lr(self) -> list[float | torch.Tensor]:
+            return [0.5 * float(rate) for rate in self.base_lrs]
+
+    layer = nn.Linear(2, 2)
+    adam = torch.optim.Adam(layer.parameters(), betas=(0.9, 0.98))
+    noam, steps = NoamLR(adam), torch.optim.lr_scheduler.MultiStepLR(adam, [5, 9])
+    layer(torch.ones(1, 2)).sum().backward()
+    adam.step()
+    acoustic = read_checkpoint(newest_checkpoint(am), "model")
+    state = {"optimizer": adam.state_dict(), "scheduler": noam.state_dict(), "steps": 90000}
+    torch.save({**state, "model": acoustic}, am / "ckpt" / "checkpoint_90000.pth")
+    weights = torch.load(newest_checkpoint(voc), weights_only=True)["model"]["generator"]
+    pairs = {"generator": adam.state_dict(), "discriminator": {"MultiPeriod": adam.state_dict()}}
+    torch.save(
+        {
+            "optimizer": pairs,
+            "scheduler": {"generator": steps.state_dict()},
+            "model": {"generator": weights, "discriminator": {"MultiPeriod": layer.state_dict()}},
+            "steps": 400000,
+        },
+        voc / "ckpt" / "checkpoint_400000.pth",
+    )
+    assert newest_checkpoint(am).name == "checkpoint_90000.pth"
+    assert load_sambert(am).num_mels == 80
+    assert load_generator(voc).config.channels == 32
+
+
+def test_one_checkpoint_of_several(voc: Path) -> None:
+    older = voc / "ckpt" / "checkpoint_0.pth"
+    (voc / "ckpt" / "checkpoint_7.pth").write_bytes(b"cut off")
+    refused("checkpoint_unreadable", voc)
+    assert load_generator(voc, older).config.channels == 32
+    refused("checkpoint_missing", voc, lambda folder: load_generator(folder, folder / "no.pth"))
+
+
+def test_parts_of_training_are_left_out(am: Path) -> None:
+    before = load_sambert(am).state_dict()
+    parts = {
+        "align_attention.key_proj.0.conv.weight": torch.ones(3),
+        "FP_predictor.fc.bias": torch.ones(4),
+    }
+    path = change_state(am, lambda state: state.update(parts))
+    told = left_out(read_checkpoint(path, "model"))
+    assert [text.split(":")[0] for text in told] == ["align_attention", "FP_predictor"]
+    after = load_sambert(am).state_dict()
+    assert before.keys() == after.keys()
+    assert all(bool((before[name] == after[name]).all()) for name in before)
+    assert left_out(before) == ()
+
+
+def test_position_tables_of_a_float16_checkpoint_are_exact(am: Path) -> None:
+    name = "variance_adaptor.dur_position_encoder.inv_timescales"
+    before = load_sambert(am).state_dict()[name]
+    change_state(am, lambda state: state.update({n: t.half() for n, t in state.items()}))
+    assert bool((load_sambert(am).state_dict()[name] == before).all())
+    change_state(am, lambda state: state[name].mul_(1.5))  # not rounding: as the checkpoint has it
+    assert not torch.allclose(load_sambert(am).state_dict()[name], before)
+
+
+def test_keys_that_differ_are_counted_and_named(am: Path) -> None:
+    def change(state: dict[str, torch.Tensor]) -> None:
+        for name in [n for n in state if n.startswith("mel_postnet")]:
+            state["other." + name] = state.pop(name)
+        del state["text_encoder.sy_emb.weight"]
+
+    change_state(am, change)
+    told = refused("checkpoint_mismatch", am, load_sambert)
+    assert "lacks mel_postnet.fc.bias, " in told
+    assert "unknown other.mel_postnet.fc.bias, " in told
+    assert " more" in told
+
+
+def test_shapes_that_differ_are_named(am: Path) -> None:
+    name = "mel_postnet.fc.bias"
+    change_state(am, lambda state: state.update({name: torch.ones(7)}))
+    assert f"{name} is (7,), not (80,)" in refused("checkpoint_mismatch", am, load_sambert)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_no_numbers(voc: Path, value: float) -> None:
+    change_state(voc, lambda state: state["conv_post.conv1d.bias"].fill_(value))
+    assert "conv_post.conv1d.bias" in refused("weights_not_finite", voc)
+
+
+def test_a_pointer_of_git_lfs(voc: Path) -> None:
+    text = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 5\n"
+    newest_checkpoint(voc).write_text(text)
+    assert "git lfs pull" in refused("checkpoint_unreadable", voc)
+
+
+def test_tuples_of_yaml_dump_are_read_and_objects_are_not(voc: Path) -> None:
+    path = voc / "config.yaml"
+    text = path.read_text("utf-8")
+    path.write_text(text + "betas: !!python/tuple [0.5, 0.9]\n", "utf-8")
+    assert load_generator(voc).config.channels == 32
+    path.write_text(text + "x: !!python/object/apply:os.system ['touch was_run']\n", "utf-8")
+    refused("config_unreadable", voc)

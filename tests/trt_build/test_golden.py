@@ -20,17 +20,28 @@ def distance(got: torch.Tensor, wanted: npt.NDArray[np.float32]) -> float:
     return float(np.abs(got.numpy() - wanted).max())
 
 
-@pytest.mark.parametrize("name", ["hifigan_v1_16k", "hifigan_noncausal_v1_16k"])
+@pytest.mark.parametrize("name", sorted(path.name for path in KANTTS.glob("hifigan_*")))
 def test_generator_makes_the_wave_of_the_reference(name: str) -> None:
+    """The excitation of NSF is random and made outside the network, so the golden holds it.
+
+    hifigan_noncausal_nsf_v1_16k blows rounding up: the reference in FP32 is 1.5e-4 from itself in
+    FP64. We sum in its order and get its bits, but a processor with other kernels need not.
+    """
     expected = np.load(KANTTS / name / "expected.npz")
+    inputs = [torch.from_numpy(expected[key]) for key in ("mel", "excitation") if key in expected]
+    generator = load_generator(KANTTS / name)
     with torch.no_grad():
-        wave = load_generator(KANTTS / name)(torch.from_numpy(expected["mel"]))
-    assert distance(wave, expected["wav"]) < CLOSE
+        wave = generator(*inputs)
+        exact = generator.double()(*[value.double() for value in inputs])
+    rounding = distance(exact, expected["wav"])
+    assert rounding < 2e-4
+    assert distance(wave, expected["wav"]) < CLOSE + rounding
 
 
-def test_sambert_makes_every_tensor_of_the_reference() -> None:
-    expected = np.load(KANTTS / "sambert_16k" / "expected.npz")
-    said = load_sambert(KANTTS / "sambert_16k").infer(
+@pytest.mark.parametrize("name", sorted(path.name for path in KANTTS.glob("sambert_*")))
+def test_sambert_makes_every_tensor_of_the_reference(name: str) -> None:
+    expected = np.load(KANTTS / name / "expected.npz")
+    said = load_sambert(KANTTS / name).infer(
         torch.from_numpy(expected["inputs_ling"]),
         torch.from_numpy(expected["inputs_emotion"]),
         torch.from_numpy(expected["inputs_speaker"]),

@@ -28,7 +28,7 @@ CONTROL_FLOW = {"Loop", "If", "Scan"}
 ARITHMETIC = re.compile(r"ints_|scalar_")
 REWRITTEN = {  # weight in a graph: the parameters it is made of
     r"mel_decoder\.mel_dec\.memory_kv": r"mel_decoder\.mel_dec\.pnca\.\d+\.pnca_attn\.w_h_kv",
-    r"mel_decoder\.mel_dec\.scaled_in_proj": r"mel_decoder\.mel_dec\.dec_in_proj",
+    r"mel_decoder\.mel_dec\.(entry|enter)": r"mel_decoder\.mel_dec\.(dec_in_proj|prenet\.fcs\.\d)",
     r".*\.pnca_attn\.scaled_qkv": r".*\.pnca_attn\.w_x_qkv",
     r".*\.pnca_attn\.fc": r".*\.pnca_attn\.fc_[xh]",
     r"variance_adaptor\.\w+\.blstm": r"variance_adaptor\.\w+\.blstm",
@@ -58,7 +58,7 @@ def test_names_of_the_graphs() -> None:
     assert [proto.graph.name for proto in graphs.values()] == list(graphs)
 
 
-@pytest.mark.parametrize("name", ["sambert", "16k", "nsf"])
+@pytest.mark.parametrize("name", ["sambert", "16k", "nsf", "centred_nsf"])
 def test_graphs_are_plain_and_named(name: str) -> None:
     for proto in voice(name)[0].values():
         assert [(o.domain, o.version) for o in proto.opset_import] == [("", 19)]
@@ -75,7 +75,7 @@ def test_graphs_are_plain_and_named(name: str) -> None:
         assert types <= {TensorProto.FLOAT, TensorProto.INT64}
 
 
-@pytest.mark.parametrize("name", ["sambert", "16k", "nsf"])
+@pytest.mark.parametrize("name", ["sambert", "16k", "nsf", "centred_nsf"])
 def test_weights_are_the_checkpoints_by_name(name: str) -> None:
     graphs, parameters = voice(name)
     weights = {t.name: t for proto in graphs.values() for t in proto.graph.initializer}

@@ -17,7 +17,7 @@ from trt_build.export.sambert import Sambert
 
 
 def export_acoustic(model: Sambert) -> dict[str, onnx.ModelProto]:
-    """All graphs of a SAMBERT with speaker ids, by name.
+    """All graphs of a SAMBERT with speaker ids, by name; see `Sambert.with_speakers`.
 
     Raises:
         ExportError: speaker_embeddings, the voice takes those instead of ids; or filter_shift.
@@ -25,8 +25,8 @@ def export_acoustic(model: Sambert) -> dict[str, onnx.ModelProto]:
     if model.takes_embeddings:
         raise ExportError(
             "speaker_embeddings",
-            "this voice takes speaker embeddings (SE: true in config.yaml), which voice packs do "
-            "not hold; train or pick one that takes speaker ids",
+            "this voice takes speaker embeddings (SE: true in config.yaml); give those of its "
+            "speakers (Sambert.with_speakers), which become its speaker ids",
         )
     model.eval()
     with torch.no_grad():

@@ -11,73 +11,56 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from torch import Tensor
+from torch import Tensor, nn
 
+from trt_build.export.config import (
+    CONFIG,
+    acoustic_params,
+    generator_config,
+    generator_params,
+    read_config,
+)
 from trt_build.export.errors import ExportError
-from trt_build.export.hifigan import Generator, GeneratorConfig, SourceConfig
+from trt_build.export.hifigan import Generator
 from trt_build.export.sambert import Sambert, Vocabulary
 
+__all__ = [
+    "State",
+    "fold_weight_norm",
+    "generator_config",
+    "left_out",
+    "load_generator",
+    "load_sambert",
+    "newest_checkpoint",
+    "read_checkpoint",
+    "read_config",
+    "sambert_of",
+    "vocabulary_of",
+]
+
 State = dict[str, Tensor]
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """The folder's config.yaml.
-
-    Raises:
-        ExportError: config_missing, config_unreadable.
-    """
-    path = folder / "config.yaml"
-    if not path.is_file():
-        raise ExportError(
-            "config_missing", f"{path} does not exist; name a KAN-TTS am or voc model folder"
-        )
-    try:
-        config: Any = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise ExportError("config_unreadable", f"{path} is not YAML; mend it: {e}") from e
-    if not isinstance(config, dict):
-        raise ExportError("config_unreadable", f"{path} is no mapping; copy the voice's anew")
-    return config
-
-
-def model_params(folder: Path, model: str) -> dict[str, Any]:
-    """`Model.<model>.params` of the folder's config.yaml.
-
-    Raises:
-        ExportError: config_missing, config_unreadable, config_incomplete.
-    """
-    value: Any = read_config(folder)
-    for key in ("Model", model, "params"):
-        value = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(value, dict):
-        raise ExportError(
-            "config_incomplete",
-            f"{folder / 'config.yaml'} has no Model.{model}.params; name the folder of that model",
-        )
-    return value
+# Prefixes of parts that an acoustic checkpoint may hold and speech does not need.
+LEFT_OUT = {
+    "align_attention.": "align_attention: the aligner of a voice trained with MAS",
+    "FP_predictor.": "FP_predictor: filled pauses (um, er) are not inserted",
+}
+_LFS = b"version https://git-lfs"
+_SHOWN = 4  # names in a message
 
 
 @contextmanager
 def _fitting(folder: Path) -> Iterator[None]:
-    """Say which file is to blame when a model cannot be made from a folder's two."""
+    """Say which file is to blame when a model cannot be made from a folder's config."""
     try:
         yield
     except KeyError as e:
         raise ExportError(
-            "config_incomplete", f"{folder / 'config.yaml'} lacks {e}; copy the voice's anew"
+            "config_incomplete", f"{folder / CONFIG} lacks {e}; copy the voice's anew"
         ) from e
-    except (TypeError, ValueError) as e:
+    except (TypeError, ValueError, RuntimeError) as e:
         raise ExportError(
             "config_unreadable",
-            f"{folder / 'config.yaml'} has a value no model can be made with; copy the voice's "
-            f"anew: {e}",
-        ) from e
-    except RuntimeError as e:
-        raise ExportError(
-            "checkpoint_mismatch",
-            f"{folder / 'ckpt'} does not hold the model of config.yaml; put the two that belong "
-            f"together into one folder: {e}",
+            f"{folder / CONFIG} has a value no model can be made with; copy the voice's anew: {e}",
         ) from e
 
 
@@ -99,16 +82,32 @@ def newest_checkpoint(folder: Path) -> Path:
     return found[-1]
 
 
-def read_checkpoint(folder: Path, *keys: str) -> State:
-    """The tensors of the newest checkpoint under these keys; no code in it is run.
+def read_checkpoint(path: Path, *keys: str) -> State:
+    """The tensors of a checkpoint under these keys; no code in it is run.
 
     Raises:
         ExportError: checkpoint_missing, checkpoint_unsafe, checkpoint_unreadable,
             checkpoint_mismatch.
     """
-    path = newest_checkpoint(folder)
+    value: Any = _load(path)
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not all(isinstance(v, Tensor) for v in value.values()):
+        raise ExportError(
+            "checkpoint_mismatch",
+            f"{path} has no {'.'.join(keys)}; name the checkpoint of the model in {CONFIG}",
+        )
+    return value
+
+
+def _load(path: Path) -> Any:
     try:
-        value: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            pointer = file.read(len(_LFS)) == _LFS
+        if not pointer:
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as e:
+        raise ExportError("checkpoint_missing", f"there is no {path}; name one that is") from e
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as e:
         if isinstance(e, pickle.UnpicklingError) and zipfile.is_zipfile(path):
             raise ExportError(
@@ -120,55 +119,79 @@ def read_checkpoint(folder: Path, *keys: str) -> State:
             "checkpoint_unreadable",
             f"{path} is damaged or was not written by PyTorch 1.6 or later; copy it anew",
         ) from e
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(value, dict):
-        raise ExportError(
-            "checkpoint_mismatch",
-            f"{path} has no {'.'.join(keys)}; name the checkpoint of the model in config.yaml",
-        )
-    return value
+    raise ExportError(
+        "checkpoint_unreadable",
+        f"{path} is a pointer of Git LFS, not the checkpoint; run `git lfs pull` where you cloned",
+    )
 
 
 def fold_weight_norm(state: State) -> State:
     """weight_g and weight_v of weight norm multiplied out; the norm is over all but axis 0."""
     out = dict(state)
-    for name in [n for n in state if n.endswith("weight_g")]:
+    for name in [n for n in state if n.endswith("weight_g") and n[:-1] + "v" in state]:
         stem = name.removesuffix("_g")
         g, v = out.pop(name), out.pop(stem + "_v")
-        norm = v.flatten(1).norm(dim=1).view(-1, *[1] * (v.dim() - 1))
-        out[stem] = g * v / norm
+        # PyTorch's own kernel, as some trained nets blow the rounding of another up to 1e-4.
+        out[stem] = torch._weight_norm(v, g, 0)
     return out
 
 
-def generator_config(params: dict[str, Any]) -> GeneratorConfig:
-    """Our config from KAN-TTS's `Generator.params`."""
-    source = params.get("nsf_params")
-    return GeneratorConfig(
-        in_channels=params["in_channels"],
-        channels=params["channels"],
-        kernel_size=params["kernel_size"],
-        upsample_scales=tuple(params["upsample_scales"]),
-        upsample_kernels=tuple(params["upsample_kernal_sizes"]),
-        resblock_kernels=tuple(params["resblock_kernel_sizes"]),
-        resblock_dilations=tuple(tuple(d) for d in params["resblock_dilations"]),
-        causal=params["causal"],
-        slope=params["nonlinear_activation_params"]["negative_slope"],
-        source=source and SourceConfig(source["nb_harmonics"], source["sampling_rate"]),
-    )
-
-
-def load_generator(folder: Path) -> Generator:
-    """A HiFi-GAN generator from a KAN-TTS voc folder, in eval mode.
+def _fill(model: nn.Module, state: State, path: Path) -> None:
+    """Put the tensors into the model, every one of both.
 
     Raises:
-        ExportError: any code that starts with config or checkpoint.
+        ExportError: checkpoint_mismatch, weights_not_finite.
     """
-    params = model_params(folder, "Generator")
-    state = read_checkpoint(folder, "model", "generator")
+    wanted = model.state_dict()
+    faults = [
+        (f"lacks {_some(sorted(wanted.keys() - state.keys()))}", wanted.keys() - state.keys()),
+        (
+            f"has unknown {_some(sorted(state.keys() - wanted.keys()))}",
+            state.keys() - wanted.keys(),
+        ),
+    ]
+    told = [text for text, names in faults if names]
+    shapes = [
+        f"{name} is {tuple(state[name].shape)}, not {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    if shapes:
+        told.append(f"{_some(shapes, '; ')}")
+    if told:
+        raise ExportError(
+            "checkpoint_mismatch",
+            f"{path} is not of the model in its {CONFIG}, so put the two that belong together into "
+            f"one folder: it {'; '.join(told)}",
+        )
+    broken = [name for name, tensor in state.items() if not bool(tensor.isfinite().all())]
+    if broken:
+        raise ExportError(
+            "weights_not_finite",
+            f"{path} holds NaN or infinity in {_some(broken)}: its training went wrong; take an "
+            "earlier checkpoint",
+        )
+    model.load_state_dict(state)
+
+
+def _some(names: list[str], joint: str = ", ") -> str:
+    """The first few, and how many there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return joint.join(names[:_SHOWN]) + more
+
+
+def load_generator(folder: Path, checkpoint: Path | None = None) -> Generator:
+    """A HiFi-GAN generator from a KAN-TTS voc folder, in eval mode; else the newest checkpoint.
+
+    Raises:
+        ExportError: any code of a model folder; subbands, layer_unknown.
+    """
+    params = generator_params(folder)
+    path = checkpoint or newest_checkpoint(folder)
+    state = read_checkpoint(path, "model", "generator")
     with _fitting(folder):
         model = Generator(generator_config(params))
-        model.load_state_dict(fold_weight_norm(state))
+    _fill(model, fold_weight_norm(state), path)
     return model.eval()
 
 
@@ -176,7 +199,7 @@ def vocabulary_of(state: State) -> Vocabulary:
     """Table sizes from the embeddings of a SAMBERT state."""
 
     def rows(name: str) -> int:
-        return len(state[name]) if name in state else 0
+        return len(state[name]) if name in state and state[name].dim() == 2 else 0
 
     return Vocabulary(
         sy=rows("text_encoder.sy_emb.weight"),
@@ -188,15 +211,45 @@ def vocabulary_of(state: State) -> Vocabulary:
     )
 
 
-def load_sambert(folder: Path) -> Sambert:
-    """SAMBERT from a KAN-TTS am folder, in eval mode.
+def left_out(state: State) -> tuple[str, ...]:
+    """What a SAMBERT state holds that is not exported, for people."""
+    return tuple(text for part, text in LEFT_OUT.items() if any(n.startswith(part) for n in state))
+
+
+def load_sambert(folder: Path, checkpoint: Path | None = None) -> Sambert:
+    """SAMBERT from a KAN-TTS am folder, in eval mode; else the newest checkpoint.
 
     Raises:
-        ExportError: any code that starts with config or checkpoint.
+        ExportError: any code of a model folder; sybert, byte_input, features_unknown.
     """
-    params = model_params(folder, "KanTtsSAMBERT")
-    state = read_checkpoint(folder, "model")
+    acoustic_params(folder)
+    path = checkpoint or newest_checkpoint(folder)
+    return sambert_of(folder, path, read_checkpoint(path, "model"))
+
+
+def sambert_of(folder: Path, checkpoint: Path, state: State) -> Sambert:
+    """SAMBERT of the folder's config.yaml with the state of one of its checkpoints.
+
+    Raises:
+        ExportError: as `load_sambert`.
+    """
+    params = acoustic_params(folder)
+    kept = {n: t for n, t in state.items() if not n.startswith(tuple(LEFT_OUT))}
     with _fitting(folder):
-        model = Sambert(params, vocabulary_of(state))
-        model.load_state_dict(state)
+        model = Sambert(params, vocabulary_of(kept))
+    _fill(model, _exact(model, kept), checkpoint)
     return model.eval()
+
+
+def _exact(model: nn.Module, state: State) -> State:
+    """The state with its constants (position tables) as computed where it has them in float16."""
+    constants = {n: p.detach() for n, p in model.named_parameters() if not p.requires_grad}
+    rounded = {
+        name: constant
+        for name, constant in constants.items()
+        if name in state
+        and state[name].dtype is torch.float16
+        and state[name].shape == constant.shape
+        and torch.allclose(state[name].float(), constant, rtol=1e-3, atol=1e-3)
+    }
+    return {**state, **rounded}

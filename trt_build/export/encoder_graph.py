@@ -12,7 +12,7 @@ from trt_build.export.attention import SelfAttention
 from trt_build.export.fsmn import Fsmn
 from trt_build.export.graph import FlatState, Graph
 from trt_build.export.layers import (
-    conv1d,
+    conv,
     embedding,
     feed_forward,
     filter_sides,
@@ -21,6 +21,7 @@ from trt_build.export.layers import (
     lstm_gates,
     lstm_parameters,
     prenet,
+    same_padding,
 )
 from trt_build.export.sambert import Sambert
 
@@ -48,9 +49,10 @@ def encoder(model: Sambert) -> onnx.ModelProto:
     energy = g.op("Add", energy, g.input("energy_shift", [1]))
     coloured = text
     for name, value in (("pitch_emb", pitch), ("energy_emb", energy)):
-        line = g.op("Unsqueeze", value, g.ints(1))
-        added = conv1d(g, line, f"variance_adaptor.{name}", getattr(adaptor, name))
-        coloured = g.op("Add", coloured, g.op("Transpose", added, perm=[0, 2, 1]))
+        layer: nn.Conv1d = getattr(adaptor, name)
+        at = f"variance_adaptor.{name}"
+        line = g.op("Unsqueeze", value, g.ints(2), at=at)
+        coloured = g.op("Add", coloured, conv(g, line, at, layer, same_padding(layer)), at=at)
     cond = g.op("Concat", coloured, speaker, emotion, axis=2)
     d_text = model.params["encoder_projection_units"]
     d_cond = d_text + model.params["speaker_units"] + model.params["emotion_units"]
@@ -152,7 +154,7 @@ def duration_step(model: Sambert) -> onnx.ModelProto:
     g = Graph("duration_step")
     state = FlatState(g)
     cond = g.input("cond", ["B", predictor.d_cond])
-    x = prenet(g, g.input("last", ["B", 1]), f"{name}.prenet", predictor.prenet)
+    x = prenet(g, g.input("last", ["B", 1]), f"{name}.prenet", predictor.prenet.fcs)
     x = g.op("Concat", x, cond, axis=1)
     for layer_no in range(2):
         at = f"{name}.lstm.{layer_no}"

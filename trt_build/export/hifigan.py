@@ -87,6 +87,8 @@ class ConvTranspose(nn.Module):
 
     def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, *, causal: bool) -> None:
         super().__init__()
+        if kernel < stride:
+            raise ValueError(f"an upsampling kernel of {kernel} leaves gaps at a scale of {stride}")
         self.trim = kernel - stride if causal else 0
         self.deconv = nn.ConvTranspose1d(
             c_in, c_out, kernel, stride, padding=0 if causal else (kernel - stride) // 2
@@ -101,18 +103,18 @@ class TransposedUpsampling(nn.Sequential):
     """Leaky ReLU and a transposed convolution."""
 
     @property
-    def deconv(self) -> nn.ConvTranspose1d:
-        """What carries the weights."""
-        return cast(ConvTranspose, self[1]).deconv
+    def conv(self) -> ConvTranspose:
+        """The convolution."""
+        return cast(ConvTranspose, self[1])
 
 
 class RepeatUpsampling(nn.Sequential):
     """Every step repeated, leaky ReLU, and a convolution at the higher rate."""
 
     @property
-    def conv1d(self) -> nn.Conv1d:
-        """What carries the weights."""
-        return cast(Conv, self[2]).conv1d
+    def conv(self) -> Conv:
+        """The convolution."""
+        return cast(Conv, self[2])
 
 
 class ResidualBlock(nn.Module):
@@ -153,7 +155,11 @@ class Source(nn.Module):
 
 
 class Generator(nn.Module):
-    """mel (B, in_channels, T) and, with NSF, excitation (B, 1, T * hop) -> wave (B, 1, T * hop)."""
+    """mel (B, in_channels, T) and, with NSF, excitation (B, 1, T * hop) -> wave (B, 1, T * hop).
+
+    Raises:
+        ValueError: the sizes make no generator; forward, an excitation is missing or not wanted.
+    """
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -192,21 +198,30 @@ class Generator(nn.Module):
     def _source_down(self, stride: int, channels: int) -> Conv:
         if stride == 1:
             return Conv(1, channels, 1, causal=False)
+        if stride % 2 and not self.config.causal:
+            raise ValueError(f"a centred source cannot be sampled down by an odd {stride}")
         return Conv(
             1, channels, 2 * stride, causal=self.config.causal, stride=stride, padding=stride // 2
         )
 
     def forward(self, mel: Tensor, excitation: Tensor | None = None) -> Tensor:
+        if (excitation is None) != (self.config.source is None):
+            raise ValueError(
+                "this generator has a neural source filter, give it the excitation"
+                if excitation is None
+                else "this generator has no neural source filter, give it the mel alone"
+            )
+        # Sums in KAN-TTS's order: some trained nets blow the rounding of another up to 1e-4.
         x: Tensor = self.conv_pre(mel)
         kernels = len(self.config.resblock_kernels)
         for i, (repeat, transposed) in enumerate(
             zip(self.repeat_upsamples, self.transpose_upsamples, strict=True)
         ):
             x = x + torch.sin(x)
-            repeated = repeat(x)
-            x = repeated + transposed(x)[:, :, : repeated.shape[-1]]
+            repeated, up = repeat(x), transposed(x)
             if excitation is not None:
-                x = x + self.source_downs[i](excitation)
+                repeated = repeated + self.source_downs[i](excitation)
+            x = repeated + up[:, :, : repeated.shape[-1]]
             blocks = self.conv_blocks[i * kernels : (i + 1) * kernels]
             x = torch.stack([block(x) for block in blocks]).sum(0) / kernels
         return torch.tanh(self.conv_post(F.leaky_relu(x)))

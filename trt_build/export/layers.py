@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
-from trt_build.export.attention import FeedForward, Prenet
+from trt_build.export.attention import FeedForward
 from trt_build.export.errors import ExportError
 from trt_build.export.fsmn import FeedForwardNet, MemoryBlock
 from trt_build.export.graph import Graph
@@ -16,22 +18,36 @@ def embedding(g: Graph, name: str, table: nn.Embedding, ids: str) -> str:
     return g.op("Gather", g.weight(f"{name}.weight", table.weight), ids, at=name)
 
 
-def conv1d(g: Graph, x: str, name: str, conv: nn.Conv1d) -> str:
-    """A convolution over (B, C, T), padded on both sides as trained."""
-    inputs = [x, g.weight(f"{name}.weight", conv.weight)]
-    if conv.bias is not None:
-        inputs.append(g.weight(f"{name}.bias", conv.bias))
-    side = int(conv.padding[0])
-    return g.op("Conv", *inputs, at=name, pads=[side, side], group=conv.groups)
+def conv(g: Graph, x: str, name: str, layer: nn.Conv1d, pads: tuple[int, int]) -> str:
+    """A convolution over time of (B, T, C), as a 2-D one of height 1.
+
+    TensorRT turns 1-D convolutions into those too, with a reshape of the weights in front of each.
+    """
+    inputs = [_laid_flat(g, x, name), g.weight(f"{name}.weight", layer.weight[:, :, None])]
+    if layer.bias is not None:
+        inputs.append(g.weight(f"{name}.bias", layer.bias))
+    left, right = pads
+    y = g.op("Conv", *inputs, at=name, pads=[0, left, 0, right], group=layer.groups)
+    return g.op("Squeeze", g.op("Transpose", y, at=name, perm=[0, 2, 3, 1]), g.ints(1), at=name)
 
 
-def prenet(g: Graph, x: str, name: str, layer: Prenet) -> str:
-    """Over (B, C): linear layers, each but a closing projection with ReLU; no dropout."""
-    last = len(layer.fcs) - 1
-    for i, inner in enumerate(layer.fcs):
+def _laid_flat(g: Graph, x: str, at: str) -> str:
+    """(B, T, C) -> (B, C, 1, T)."""
+    return g.op("Transpose", g.op("Unsqueeze", x, g.ints(1), at=at), at=at, perm=[0, 3, 1, 2])
+
+
+def same_padding(layer: nn.Conv1d) -> tuple[int, int]:
+    """As trained, on both sides."""
+    side = int(layer.padding[0])
+    return side, side
+
+
+def prenet(g: Graph, x: str, name: str, layers: Iterable[nn.Module]) -> str:
+    """Over (B, C): linear layers with ReLU; no dropout."""
+    for i, inner in enumerate(layers):
         if isinstance(inner, nn.Linear):
             x = g.linear(x, f"{name}.fcs.{i}", inner.weight, inner.bias)
-            x = x if i == last else g.op("Relu", x, at=name)
+            x = g.op("Relu", x, at=name)
     return x
 
 
@@ -41,8 +57,7 @@ def feed_forward(g: Graph, x: str, name: str, layer: FeedForward) -> str:
     if layer.w_1.kernel_size[0] == 1:
         y = g.linear(y, f"{name}.w_1", layer.w_1.weight[:, :, 0], layer.w_1.bias)
     else:
-        y = conv1d(g, g.op("Transpose", y, at=name, perm=[0, 2, 1]), f"{name}.w_1", layer.w_1)
-        y = g.op("Transpose", y, at=name, perm=[0, 2, 1])
+        y = conv(g, y, f"{name}.w_1", layer.w_1, same_padding(layer.w_1))
     y = g.op("Relu", y, at=name)
     y = g.linear(y, f"{name}.w_2", layer.w_2.weight[:, :, 0], layer.w_2.bias)
     return g.op("Add", x, y, at=name)
@@ -56,11 +71,7 @@ def fsmn_ffn(g: Graph, x: str, name: str, layer: FeedForwardNet) -> str:
 
 def fsmn_filter(g: Graph, x: str, name: str, block: MemoryBlock, pads: tuple[int, int]) -> str:
     """The depth-wise filter over (B, T, C), without the skip around it."""
-    turned = g.op("Transpose", x, at=name, perm=[0, 2, 1])
-    weight = g.weight(f"{name}.conv_dw.weight", block.conv_dw.weight)
-    width = block.conv_dw.in_channels
-    filtered = g.op("Conv", turned, weight, at=name, group=width, pads=pads)
-    return g.op("Transpose", filtered, at=name, perm=[0, 2, 1])
+    return conv(g, x, f"{name}.conv_dw", block.conv_dw, pads)
 
 
 def filter_sides(block: MemoryBlock) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,14 +15,23 @@ import onnx
 import tomli_w
 from torch import Tensor
 
-from engines.pack import FORMAT, fingerprint
+from engines.pack import FORMAT, VoicePack, fingerprint
+from engines.pauses import PAUSES
 from engines.text.symbols import SymbolTable
 from trt_build.export.acoustic_graph import export_acoustic
 from trt_build.export.decoder_graph import decoder_sizes
 from trt_build.export.hifigan import Generator
 from trt_build.export.postnet_graph import postnet_lag
 from trt_build.export.sambert import Sambert
+from trt_build.export.vocoder_context import vocoder_context
 from trt_build.export.vocoder_graph import export_vocoder
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+WINDOW = 16  # decoder steps; of a voice whose band is not fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +95,29 @@ def export_voice(
         "hop_length": generator.config.hop_length,
         "symbols": _symbols(table, card.fallback),
         "acoustic": _acoustic(sambert),
+        "vocoder": {"context": vocoder_context(generator)},
         **({"source": _source(generator, source)} if source else {}),
         "presets": {name: dict(preset) for name, preset in card.presets.items()},
+        "pauses": dict(PAUSES),
         "statistics": dict(statistics),
         "graphs": entries,
     }
     contents["fingerprint"] = fingerprint(contents)
     (part / "voice.toml").write_text(tomli_w.dumps(contents), "utf-8")
     _swap(part, out)
+
+
+def set_window(folder: Path, steps: int) -> None:
+    """Lay out the decoder of a finished pack for bands of up to `steps` - 1.
+
+    Raises:
+        VoiceError: see VoicePack.
+    """
+    path = VoicePack(folder).folder / "voice.toml"
+    contents = tomllib.loads(path.read_text("utf-8"))
+    contents["acoustic"]["window"] = steps
+    contents["fingerprint"] = fingerprint(contents)
+    path.write_text(tomli_w.dumps(contents), "utf-8")
 
 
 def _write_graph(folder: Path, name: str, model: onnx.ModelProto) -> dict[str, str]:
@@ -114,12 +139,14 @@ def _symbols(table: SymbolTable, fallback: Mapping[str, str]) -> dict[str, Any]:
 
 def _acoustic(sambert: Sambert) -> dict[str, int]:
     sizes, params = asdict(decoder_sizes(sambert)), sambert.params
+    band = params.get("pnca_band", 0)
     return {
         **sizes,
         "text": params["encoder_projection_units"],
         "postnet_lag": postnet_lag(sambert),
         "max_symbols": params["max_len"],
-        "band": params.get("pnca_band", 0),
+        "band": band,
+        "window": band + 1 if band else WINDOW,
     }
 
 

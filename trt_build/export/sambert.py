@@ -167,6 +167,16 @@ class Sambert(nn.Module):
         self.mel_decoder = MelDecoder(params, d_mem)
         self.mel_postnet = PostNet(params)
 
+    def with_speakers(self, embeddings: Tensor) -> Sambert:
+        """This model with speaker ids that stand for embeddings (speakers, speaker_units).
+
+        For a voice trained with SE, whose speakers are embeddings that never change in use.
+        """
+        speakers, units = embeddings.shape
+        self.spk_tokenizer = nn.Embedding(speakers, units, _weight=embeddings.float())
+        self.takes_embeddings = False
+        return self
+
     def speaker_hidden(self, speaker: Tensor) -> Tensor:
         """(B, T, speaker_units) of speaker ids (B, T), or the embeddings themselves."""
         out: Tensor = speaker if self.takes_embeddings else self.spk_tokenizer(speaker)

@@ -1,4 +1,7 @@
-"""The streaming vocoder graph: mel chunk in, wave chunk out, convolution history as explicit state.
+"""The vocoder graph: mel chunk in, wave chunk out.
+
+A causal generator streams, its convolution history as explicit state. A centred one is padded with
+zeros at both ends as it was trained; the host runs it over chunks that overlap by what it sees.
 
 Exact rewrites of the trained generator: convolutions are 2-D of height 1 (what TensorRT and ONNX
 Runtime have fast kernels for), and the two branches of every upsampling, both linear in the same
@@ -9,56 +12,25 @@ from __future__ import annotations
 
 import onnx
 import torch
-from torch import Tensor, nn
 
-from trt_build.export.errors import ExportError
 from trt_build.export.graph import FlatState, Graph
 from trt_build.export.hifigan import Conv, Generator, ResidualBlock
-
-
-def merged_upsampling(repeat: nn.Conv1d, transposed: nn.ConvTranspose1d, scale: int) -> Tensor:
-    """Weight (C_out * scale, C_in, taps) of the causal low-rate convolution equal to both branches.
-
-    Output channel c * scale + p is sample p of every `scale`; the last tap is the newest input.
-    """
-    c_out, c_in, kernel = repeat.weight.shape
-    up_kernel = transposed.weight.shape[-1]
-    taps = 1 + max((kernel - 1 + scale - 1) // scale, (up_kernel - 1) // scale)
-    weight = torch.zeros(c_out, scale, c_in, taps)
-    for p in range(scale):
-        for k in range(kernel):
-            back = -((p - (kernel - 1) + k) // scale)
-            weight[:, p, :, taps - 1 - back] += repeat.weight[:, :, k]
-        for back in range((up_kernel - 1 - p) // scale + 1):
-            weight[:, p, :, taps - 1 - back] += transposed.weight[:, :, p + back * scale].T
-    return weight.reshape(c_out * scale, c_in, taps)
-
-
-def bias_of(conv: nn.Conv1d | nn.ConvTranspose1d) -> Tensor:
-    """The bias, zeros where there is none."""
-    return torch.zeros(conv.out_channels) if conv.bias is None else conv.bias
+from trt_build.export.upsampling import Upsampling, bias_of
 
 
 class VocoderGraph:
-    """Writes the graph of one causal generator.
-
-    Raises:
-        ExportError: not_causal.
-    """
+    """Writes the graph of one generator."""
 
     def __init__(self, generator: Generator) -> None:
-        if not generator.config.causal:
-            raise ExportError(
-                "not_causal",
-                "this vocoder looks ahead (causal: false in config.yaml), so it cannot stream with "
-                "its history as state; train or pick one with causal: true",
-            )
         self.generator, self.config = generator.eval(), generator.config
         self.g = Graph("vocoder")
         self.state = FlatState(self.g)
 
     def build(self) -> onnx.ModelProto:
-        """mel (B, C, T) [, excitation (B, 1, T * hop)], state -> wave (B, T * hop), next_state."""
+        """mel (B, C, T) [, excitation (B, 1, T * hop)] -> wave (B, T * hop).
+
+        Of a causal generator also state (B, size) -> next_state.
+        """
         g, c = self.g, self.config
         mel = g.input("mel", ["B", c.in_channels, "T"])
         x = self.conv(self.flat_to_2d(mel), "conv_pre", self.generator.conv_pre)
@@ -75,7 +47,8 @@ class VocoderGraph:
         x = self.conv(self.leaky(x, "conv_post", 0.01), "conv_post", self.generator.conv_post)
         wave = g.op("Reshape", g.op("Tanh", x, at="conv_post"), g.ints(0, -1), at="conv_post")
         g.output(wave, "wave", ["B", "samples_out"])
-        self.state.close()
+        if c.causal:
+            self.state.close()
         return g.model()
 
     def flat_to_2d(self, x: str) -> str:
@@ -87,8 +60,9 @@ class VocoderGraph:
         return self.g.op("LeakyRelu", x, at=at, alpha=slope)
 
     def conv(self, x: str, name: str, layer: Conv) -> str:
-        """One causal convolution."""
+        """One convolution."""
         inner = layer.conv1d
+        side = int(inner.padding[0])
         x = self.state.history(x, (inner.in_channels, 1, layer.left), 3, name)
         return self.g.op(
             "Conv",
@@ -96,6 +70,7 @@ class VocoderGraph:
             self.g.weight(f"{name}.conv1d.weight", inner.weight[:, :, None]),
             self.g.weight(f"{name}.conv1d.bias", bias_of(inner)),
             at=name,
+            pads=[0, side, 0, side],
             dilations=[1, inner.dilation[0]],
             strides=[1, inner.stride[0]],
         )
@@ -103,17 +78,20 @@ class VocoderGraph:
     def upsample(self, x: str, i: int, scale: int) -> str:
         """Both upsampling branches as one convolution, its channels interleaved in time."""
         g, name = self.g, f"upsample_{i}"
-        repeat = self.generator.repeat_upsamples[i].conv1d
-        transposed = self.generator.transpose_upsamples[i].deconv
-        weight = merged_upsampling(repeat, transposed, scale)
-        bias = (bias_of(repeat) + bias_of(transposed)).repeat_interleave(scale)
-        x = self.state.history(x, (weight.shape[1], 1, weight.shape[2] - 1), 3, name)
+        net = self.generator
+        repeat, transposed = net.repeat_upsamples[i].conv, net.transpose_upsamples[i].conv
+        merged = Upsampling.merged(repeat, transposed, scale)
+        pads = [0, merged.before, 0, merged.after]
+        if self.config.causal:
+            x = self.state.history(x, (merged.weight.shape[1], 1, merged.before), 3, name)
+            pads = [0, 0, 0, 0]
         out = g.op(
             "Conv",
             x,
-            g.weight(f"{name}.weight", weight[:, :, None]),
-            g.weight(f"{name}.bias", bias),
+            g.weight(f"{name}.weight", merged.weight[:, :, None]),
+            g.weight(f"{name}.bias", merged.bias),
             at=name,
+            pads=pads,
         )
         half = self.config.channels >> (i + 1)
         split = g.op("Reshape", out, g.ints(0, half, scale, -1), at=name)
@@ -142,6 +120,6 @@ class VocoderGraph:
 
 
 def export_vocoder(generator: Generator) -> onnx.ModelProto:
-    """The streaming graph of a causal generator."""
+    """The graph of a generator; see VocoderGraph.build."""
     with torch.no_grad():
         return VocoderGraph(generator).build()

@@ -31,6 +31,16 @@ def test_json_form(capsys: pytest.CaptureFixture[str]) -> None:
     assert second["symbols"][0] == "{sh_c$tone4$s_begin$word_begin$emotion_happy$M7}"
 
 
+def test_a_long_sentence_is_shown_with_a_break_where_it_is_cut(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["今天天气真好" * 30, "--json"]) == 0
+    (sentence,) = json.loads(capsys.readouterr().out)["sentences"]
+    breaks = [word["break_after"] for word in sentence["words"]]
+    assert breaks.count(4) == 3
+    assert sum(symbol.startswith("{#4$") for symbol in sentence["symbols"]) == 3
+
+
 def test_symbols_only_from_stdin(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,95 @@
+"""A voice of KAN-TTS or ModelScope, written as a voice pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engines.ort_session import OrtSession
+from engines.pack import VoicePack
+from engines.voice import Voice
+from trt_build.calibration import CALIBRATION, sentences
+from trt_build.export.agreement import Agreement
+from trt_build.export.config import acoustic_params
+from trt_build.export.pack import VoiceCard, export_voice, set_window
+from trt_build.importing.card import card
+from trt_build.importing.models import Models, read_models
+from trt_build.importing.origin import OriginFile
+from trt_build.importing.pitch import MEAN_STD, MVN, source_stats
+from trt_build.importing.progress import Progress
+from trt_build.importing.rate import sample_rate
+from trt_build.importing.request import Request
+from trt_build.importing.sample import TEXT, write_sample
+from trt_build.importing.staging import staging
+from trt_build.importing.summary import Summary, summary
+from trt_build.importing.window import acoustic_model, widest_band, window_for
+
+COMPARED = (0, 2, 4)  # calibration sentences
+
+
+def import_voice(request: Request, progress: Progress) -> Summary:
+    """Write the pack, or leave everything as it was.
+
+    Raises:
+        ExportError: any code of `trt_build.export.errors`.
+        EngineError: a table of the voice cannot be read, or the finished pack cannot speak.
+    """
+    with staging(request.out) as place:
+        pack = place / "pack"
+        models = read_models(request, place / "unpacked", progress)
+        _export(request, models, pack, progress)
+        if not VoicePack(pack).file.acoustic.band:
+            progress("measuring how far the decoder looks, on the calibration sentences")
+            band = widest_band(pack, sentences())
+            set_window(pack, window_for(band))
+            models.facts["widest band seen"] = f"{band} decoder steps"
+        progress("comparing the graphs with the PyTorch models")
+        worst = _compared(pack, models)
+        progress("speaking a sample")
+        seconds = write_sample(pack)
+        models.facts["sample.wav"] = f"{seconds:.1f} s"
+        done = summary(pack, models.facts, models.notes, worst)
+        files = [OriginFile.of(path, models.voice.root) for path in models.files.values()]
+        text = card(done, request.licence, files, len(COMPARED), TEXT)
+        (pack / "README.md").write_text(text, "utf-8")
+    return done
+
+
+def _export(request: Request, models: Models, pack: Path, progress: Progress) -> None:
+    voice, generator = models.voice, models.generator
+    home = request.model_dir or voice.root
+    rate = sample_rate(voice, home, generator.config.hop_length, request.sample_rate)
+    models.facts["sample rate from"] = rate.origin
+    params = acoustic_params(voice.am.folder)
+    source = source_stats(voice.am, params, generator)
+    if source is not None and params.get("nsf_norm_type", MEAN_STD) == MEAN_STD:
+        models.files["mvn"] = voice.am.folder / MVN
+    progress("exporting six graphs")
+    export_voice(
+        pack,
+        card=VoiceCard(
+            name=request.name or request.out.resolve().name,
+            language=request.language,
+            licence=request.licence,
+            fallback=models.fallback,
+            texts={"calibration.txt": CALIBRATION.read_text("utf-8")},
+        ),
+        sambert=models.sambert,
+        generator=generator,
+        table=models.table,
+        source=source,
+        statistics={},
+        sample_rate=rate.hz,
+    )
+
+
+def _compared(folder: Path, models: Models) -> dict[str, float]:
+    pack = VoicePack(folder)
+    vocoder = OrtSession(pack.graphs["vocoder"], 2)
+    agreement = Agreement(models.sambert, models.generator, acoustic_model(pack), vocoder)
+    texts = sentences()
+    with Voice.load(folder) as voice:
+        for index in COMPARED:
+            plan = voice.plan(texts[index])
+            for part in plan.parts:
+                agreement.compare(part.ids, plan.controls, pack.file)
+    return dict(agreement.check())
