@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from engines.ort_session import OrtSession
 from engines.pack import VoicePack
 from engines.pauses import pause_after
 from engines.pipeline import AudioChunk, Cancelled, Part, Pipeline, Plan
+from engines.session import Session
 from engines.style import Controls, Style, controls, emotions
 from engines.text.clauses import LONGEST_PART, parts
 from engines.text.frontend import FrontEnd
@@ -37,6 +38,10 @@ class RuntimeOptions:
     streams: int = 4
     vocoder_threads: int = 2
     acoustic_threads: int = 1
+
+    def threads(self, graph: str) -> int:
+        """Within one call of this graph."""
+        return self.vocoder_threads if graph == "vocoder" else self.acoustic_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,13 @@ def front_end() -> FrontEnd:
 class Voice:
     """A loaded voice pack. Any thread may plan and stream; `streams` utterances may be open."""
 
-    def __init__(self, pack: VoicePack, options: RuntimeOptions) -> None:
+    def __init__(
+        self,
+        pack: VoicePack,
+        options: RuntimeOptions,
+        engines: Mapping[str, Session] = MappingProxyType({}),
+    ) -> None:
+        """The pack's graphs on ONNX Runtime, but for those that `engines` runs, by graph name."""
         file = pack.file
         self._file = file
         self._table = SymbolTable(
@@ -71,9 +82,7 @@ class Voice:
             file.symbols.mask,
         )
         sessions = {
-            name: OrtSession(
-                path, options.vocoder_threads if name == "vocoder" else options.acoustic_threads
-            )
+            name: engines.get(name) or OrtSession(path, options.threads(name))
             for name, path in pack.graphs.items()
         }
         vocoder = sessions.pop("vocoder")
