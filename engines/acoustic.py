@@ -65,12 +65,13 @@ class AcousticModel:
                 "voice takes; put a space or punctuation into it",
             )
         out = self._encode(ids, 1.0, 1.0, 0.0)
-        durations = self._durations(out["cond"][0], controls.speed)
+        frames = self._frames(out["cond"][0], controls.speed)
+        durations = _whole(frames)
         prosody = (controls.pitch, controls.pitch_range, controls.energy)
         if prosody != (1.0, 1.0, 0.0):
             out = self._encode(ids, *prosody)
         memory = self._memory(out["text"][0], out["cond"][0], durations)
-        band = self.sizes.band or int(durations.max() / self.sizes.frames_per_step + 0.5)
+        band = self.sizes.band or int(frames.max() / self.sizes.frames_per_step + 0.5)
         return Utterance(durations, memory, band, int(durations.sum()))
 
     def _encode(
@@ -91,8 +92,8 @@ class AcousticModel:
         }
         return self.sessions.encoder.run(feeds)
 
-    def _durations(self, cond: Floats, speed: float) -> npt.NDArray[np.int64]:
-        """Frames per symbol, autoregressively; speed is applied after the prediction."""
+    def _frames(self, cond: Floats, speed: float) -> Floats:
+        """Frames per symbol, not rounded, autoregressively; speed comes after the prediction."""
         session = self.sessions.duration_step
         state, last = zero_state(session), np.zeros((1, 1), np.float32)
         logs = np.empty(len(cond), np.float32)
@@ -103,10 +104,7 @@ class AcousticModel:
         if not np.isfinite(logs).all():
             raise VoiceError("voice_broken", "the voice predicts no durations; export it again")
         frames = np.minimum(np.exp(logs) - 1.0, LONGEST_SYMBOL) / speed
-        whole = np.floor(frames + 0.5).astype(np.int64)
-        if whole.sum() == 0:
-            whole[0] = 1
-        return whole
+        return frames.astype(np.float32)
 
     def _memory(self, text: Floats, cond: Floats, durations: npt.NDArray[np.int64]) -> Floats:
         """Hidden states repeated per frame, `frames_per_step` frames side by side: (S, d_mem)."""
@@ -123,6 +121,14 @@ class AcousticModel:
         frames[: len(owner)] += text[owner]
         rest = cond[owner[::r], d_text:]
         return np.concatenate([frames.reshape(steps, r * d_text), rest], axis=1)
+
+
+def _whole(frames: Floats) -> npt.NDArray[np.int64]:
+    """Durations in whole frames, one at least in all."""
+    whole: npt.NDArray[np.int64] = np.floor(frames + 0.5).astype(np.int64)
+    if whole.sum() == 0:
+        whole[0] = 1
+    return whole
 
 
 class Memory:

@@ -145,9 +145,7 @@ class Pipeline:
         context = self._voice.vocoder.context
         postnet = PostnetStream(self._acoustic, frames)
         vocoder = VocoderStream(self._vocoder, self._voice, frames)
-        size, largest = FIRST_CHUNK, LARGEST_CHUNK
-        if context:  # the second chunk takes so long that the first must last longer
-            size, largest = 2 * FIRST_CHUNK, LARGEST_OVERLAPPING
+        size, largest = chunk_frames(context)
         wanted = size + self._voice.acoustic.postnet_lag + context
         held: list[Floats] = []
         fed = waiting = 0
@@ -169,6 +167,13 @@ class Pipeline:
     def _pause(self, seconds: float, controls: Controls) -> Floats:
         samples = int(seconds * self._voice.sample_rate / controls.speed)
         return np.zeros(samples, np.float32)
+
+
+def chunk_frames(context: int) -> tuple[int, int]:
+    """Mel frames of the first chunk and of the largest, for a vocoder of this context."""
+    if context:  # the second chunk takes so long that the first must last longer
+        return 2 * FIRST_CHUNK, LARGEST_OVERLAPPING
+    return FIRST_CHUNK, LARGEST_CHUNK
 
 
 def _put(items: Items, item: Item, stopped: Cancelled) -> None:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import onnx
 
+from engines import pipeline
 from engines.acoustic import BLOCK
 from engines.pack import Acoustic, Vocoder, VoiceFile
-from engines.pipeline import FIRST_CHUNK, LARGEST_CHUNK, LARGEST_OVERLAPPING
 from trt_build.errors import BuildError
 
 SLOTS = 8  # utterances that decode together
@@ -89,8 +89,8 @@ def chunk_frames(sizes: Acoustic, vocoder: Vocoder) -> Sizes:
     The decoder hands over whole steps, so a chunk may be some frames larger than planned, and the
     last one flushes the postnet's lag.
     """
-    usual = LARGEST_OVERLAPPING if vocoder.context else LARGEST_CHUNK
-    first = FIRST_CHUNK + sizes.postnet_lag + vocoder.context
+    first, usual = pipeline.chunk_frames(vocoder.context)
+    first += sizes.postnet_lag + vocoder.context
     most = max(usual, first) + sizes.frames_per_step - 1 + sizes.postnet_lag
     return Sizes(1, usual, most)
 

@@ -22,6 +22,7 @@ from typing import Any
 from trt_build.errors import BuildError
 
 PACKAGE = "tensorrt_rtx_bindings"
+STAMP = "version"  # a file that says what lies in a folder
 DOWNLOAD_MB = 148
 VERSION = "1.7.1.116"
 MODULE_SHA256 = {
@@ -47,7 +48,7 @@ def default_folder() -> Path:
 def is_fetched(folder: Path) -> bool:
     """Whether the pinned version lies in this folder, for this Python."""
     try:
-        return (folder / "version").read_text("utf-8") == _stamp()
+        return (folder / STAMP).read_text("utf-8") == _stamp()
     except OSError:
         return False
 
@@ -56,10 +57,16 @@ def fetch(folder: Path) -> None:
     """Download TensorRT-RTX from PyPI with pip and lay it out in `folder`; nothing if it is there.
 
     Raises:
-        BuildError: platform_unsupported, download_offline, download_failed.
+        BuildError: platform_unsupported, folder_taken, download_offline, download_failed.
     """
     if is_fetched(folder):
         return
+    if folder.exists() and not (folder / STAMP).is_file() and not _empty(folder):
+        raise BuildError(
+            "folder_taken",
+            f"{folder} exists and holds no TensorRT-RTX, so it is left alone; name another folder "
+            "with --library",
+        )
     requirements = _requirements()
     print(
         f"Fetching TensorRT-RTX {VERSION} from PyPI ({DOWNLOAD_MB} MB) into {folder}. It is "
@@ -73,9 +80,13 @@ def fetch(folder: Path) -> None:
         part = work / "laid-out"
         for wheel in sorted((work / "wheels").glob("*.whl")):
             _unpack(wheel, part)
-        (part / "version").write_text(_stamp(), "utf-8")
+        (part / STAMP).write_text(_stamp(), "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         part.replace(folder)
+
+
+def _empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def load(folder: Path) -> Any:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ import msgpack  # type: ignore[import-untyped]
 import pytest
 import zmq
 from sambertd_client import Client
+from sambertd_client.endpoint import is_listening
 
 from daemon.config import Config, Limits, SpeakerConfig
 from daemon.server import Server
@@ -128,3 +132,22 @@ def raw_client() -> Iterator[Callable[..., RawClient]]:
     yield connect
     for client in opened:
         client.close()
+
+
+@contextmanager
+def served(voices: Path, folder: Path) -> Iterator[str]:
+    """The endpoint of a real `python -m daemon` that has loaded the voices of a folder."""
+    endpoint = f"ipc://{folder / 'd.sock'}"
+    command = [sys.executable, "-m", "daemon", "--endpoint", endpoint, "--no-speaker"]
+    with subprocess.Popen([*command, "--voices", str(voices)]) as process:
+        try:
+            while not is_listening(endpoint):
+                assert process.poll() is None, "it ended at once"
+                time.sleep(0.05)
+            with Client(endpoint) as client:
+                while client.status().state == "loading":
+                    time.sleep(0.05)
+            yield endpoint
+        finally:
+            process.terminate()
+        assert process.wait(20) == 0

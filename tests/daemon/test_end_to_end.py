@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 import wave
 from collections.abc import Iterator
@@ -13,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sambertd_client import Client, SpeechError, cli
-from sambertd_client.endpoint import is_listening
+
+from tests.daemon.live import served
 
 VOICES = Path(__file__).resolve().parents[2] / "voices"
 LINE = "今天天气真好，阳光洒在窗台上，我泡了一杯咖啡，准备开始一天的工作。"
@@ -22,21 +21,8 @@ LINE = "今天天气真好，阳光洒在窗台上，我泡了一杯咖啡，准
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert (VOICES / "yue" / "voice.toml").is_file(), "the built-in voice is missing"
-    socket = tmp_path_factory.mktemp("d") / "d.sock"
-    endpoint = f"ipc://{socket}"
-    command = [sys.executable, "-m", "daemon", "--endpoint", endpoint, "--no-speaker"]
-    with subprocess.Popen([*command, "--voices", str(VOICES)]) as process:
-        try:
-            while not is_listening(endpoint):
-                assert process.poll() is None, "it ended at once"
-                time.sleep(0.05)
-            with Client(endpoint) as client:
-                while client.status().state == "loading":
-                    time.sleep(0.1)
-            yield endpoint
-        finally:
-            process.terminate()
-        assert process.wait(20) == 0
+    with served(VOICES, tmp_path_factory.mktemp("d")) as endpoint:
+        yield endpoint
 
 
 def samples(pcm: bytes) -> NDArray[np.float64]:

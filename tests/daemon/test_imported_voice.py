@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sambertd_client import Client, cli
-from sambertd_client.endpoint import is_listening
 
 from engines.voice import Style, Voice
+from tests.daemon.live import served
 from trt_build.__main__ import main
 
 KANTTS = Path(__file__).parents[1] / "data" / "kantts"
@@ -36,20 +33,8 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def endpoint(voices: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    endpoint = f"ipc://{tmp_path_factory.mktemp('d') / 'd.sock'}"
-    command = [sys.executable, "-m", "daemon", "--endpoint", endpoint, "--no-speaker"]
-    with subprocess.Popen([*command, "--voices", str(voices)]) as process:
-        try:
-            while not is_listening(endpoint):
-                assert process.poll() is None, "it ended at once"
-                time.sleep(0.05)
-            with Client(endpoint) as client:
-                while client.status().state == "loading":
-                    time.sleep(0.05)
-            yield endpoint
-        finally:
-            process.terminate()
-        assert process.wait(20) == 0
+    with served(voices, tmp_path_factory.mktemp("d")) as endpoint:
+        yield endpoint
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -166,10 +167,18 @@ class Runner:
     def __call__(self, **feeds: Array) -> dict[str, Array]:
         return dict(zip(self.names, self.session.run(self.names, feeds), strict=True))
 
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """As a Session of the engines."""
+        return self(**feeds)
+
+    @property
+    def state_size(self) -> int:
+        """Floats of state per stream."""
+        return next((i.shape[1] for i in self.session.get_inputs() if i.name == "state"), 0)
+
     def start(self, batch: int = 1) -> npt.NDArray[np.float32]:
         """The state before the first call."""
-        shapes = {i.name: i.shape for i in self.session.get_inputs()}
-        return np.zeros((batch, shapes["state"][1]), np.float32)
+        return np.zeros((batch, self.state_size), np.float32)
 
 
 def stream_vocoder(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from engines.acoustic import AcousticModel, AcousticSessions
+from engines.pack import Acoustic
+from engines.style import Controls
 from tests.trt_build.models import (
     CLOSE,
     VOCABULARY,
@@ -256,3 +260,26 @@ def test_voices_that_no_graph_can_hold_are_refused(changes: dict[str, int], code
     with pytest.raises(ExportError) as caught:
         export_acoustic(small_sambert(**changes))
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("frames_per_step", "spread"), [(1, 12.0), (2, 12.0), (3, 25.0)])
+def test_the_engine_looks_as_far_as_kantts(frames_per_step: int, spread: float) -> None:
+    """By durations before they are rounded: at two frames a step, 2.6 frames are a band of 1."""
+    model = small_sambert(outputs_per_step=frames_per_step)
+    model.variance_adaptor.duration_predictor.fc.weight.data.mul_(spread)
+    run = {graph: Runner(proto) for graph, proto in export_acoustic(model).items()}
+    sizes = Acoustic(
+        **asdict(decoder_sizes(model)),
+        text=model.params["encoder_projection_units"],
+        postnet_lag=postnet_lag(model),
+        max_symbols=40,
+    )
+    engine = AcousticModel(sizes, AcousticSessions(**run), None)
+    bands = set()
+    for seed in range(40):
+        ids = symbols(1 + seed % 3, seed)
+        wanted = said(model, ids)
+        got = engine.prepare(ids[0], Controls("", "", 1.0, 1.0, 1.0, 0.0, 1.0))
+        assert (got.band, got.frames) == (wanted.band, int(wanted.lengths))
+        bands.add(got.band)
+    assert len(bands) > 1

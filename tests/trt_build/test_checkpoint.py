@@ -237,3 +237,70 @@ def test_tuples_of_yaml_dump_are_read_and_objects_are_not(voc: Path) -> None:
     assert load_generator(voc).config.channels == 32
     path.write_text(text + "x: !!python/object/apply:os.system ['touch was_run']\n", "utf-8")
     refused("config_unreadable", voc)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1,), (1, 1, 1), (3, 1, 1), (8, 1), (8, 2, 1), (0, 1, 1), (8, 7, 5)], ids=str
+)
+def test_a_norm_that_does_not_fit_its_weight(shape: tuple[int, ...]) -> None:
+    """PyTorch's kernel would write where it must not."""
+    state = {"a.weight_g": torch.ones(shape), "a.weight_v": torch.ones(8, 7, 5)}
+    with pytest.raises(ExportError, match=r"a\.weight_g is .* no norm of a\.weight_v") as caught:
+        fold_weight_norm(state)
+    assert caught.value.code == "checkpoint_mismatch"
+
+
+def test_weight_norm_under_pytorch_2s_names(voc: Path) -> None:
+    wanted = load_generator(voc).state_dict()
+
+    def rename(state: dict[str, torch.Tensor]) -> None:
+        for name in list(state):
+            for old, new in (("weight_g", "original0"), ("weight_v", "original1")):
+                if name.endswith(old):
+                    stem = name.removesuffix(old)
+                    state[f"{stem}parametrizations.weight.{new}"] = state.pop(name)
+
+    change_state(voc, rename)
+    got = load_generator(voc).state_dict()
+    assert all(torch.equal(got[name], tensor) for name, tensor in wanted.items())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_constants_are_exact_in_a_checkpoint_of_half_precision(
+    am: Path, dtype: torch.dtype
+) -> None:
+    wanted = load_sambert(am).text_encoder.ling_enc.position_enc.position_enc
+    change_state(am, lambda state: state.update({n: t.to(dtype) for n, t in state.items()}))
+    model = load_sambert(am)
+    assert torch.equal(model.text_encoder.ling_enc.position_enc.position_enc, wanted)
+    assert all(p.dtype is torch.float32 for p in model.parameters())
+
+
+def test_constants_that_are_missing_are_computed(am: Path) -> None:
+    name = "text_encoder.ling_enc.position_enc.position_enc"
+    wanted = load_sambert(am).state_dict()[name]
+    change_state(am, lambda state: state.pop(name))
+    assert torch.allclose(load_sambert(am).state_dict()[name], wanted, atol=1e-6)
+
+
+def test_only_names_with_a_step_are_checkpoints(tmp_path: Path) -> None:
+    (tmp_path / "ckpt").mkdir()
+    for name in ("checkpoint_20.pth", "checkpoint_3 (1).pth", "checkpoint_90_v2.pth"):
+        (tmp_path / "ckpt" / name).touch()
+    assert newest_checkpoint(tmp_path).name == "checkpoint_20.pth"
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {3: torch.ones(2)},
+        {"a": torch.ones(2, dtype=torch.complex64)},
+        {"a": torch.ones(2).to_sparse()},
+        {"a": "text"},
+        [torch.ones(2)],
+    ],
+    ids=["number", "complex", "sparse", "text", "list"],
+)
+def test_values_that_are_no_plain_tensors(voc: Path, weights: object) -> None:
+    torch.save({"model": {"generator": weights}}, newest_checkpoint(voc))
+    assert refused("checkpoint_mismatch", voc)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from engines.errors import VoiceError
 from engines.ort_session import OrtSession
 from engines.pack import GRAPHS, VoicePack
 from engines.session import Array
@@ -191,3 +192,42 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     for option in ("--voice", "--am", "--voc", "--tables", "--speaker", "--emotion", "examples:"):
         assert option in told
+
+
+def test_hand_edits_survive_another_import(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "voices" / "v"
+    command = ["import", "--am", str(KANTTS / "sambert_16k"), "--out", str(out)]
+    command += ["--voc", str(KANTTS / "hifigan_v1_16k")]
+    assert main(command) == 0
+    toml = (out / "voice.toml").read_text("utf-8")
+    edited = toml.replace('"，" = 0.1', '"，" = 0.3').replace("[statistics]", MERRY)
+    assert edited != toml
+    (out / "voice.toml").write_text(edited, "utf-8")
+    (out / "LICENSE").write_text("mine", "utf-8")
+    assert main(command) == 0
+    assert "kept as the earlier pack has it: presets, pauses" in capsys.readouterr().out
+    file = VoicePack(out).file
+    assert file.pauses["，"] == 0.3
+    assert file.presets["merry"].speed == 1.2
+    assert (out / "LICENSE").read_text("utf-8") == "mine"
+
+
+MERRY = "[presets.merry]\nspeed = 1.2\n\n[statistics]"
+
+
+def test_a_voice_that_lacks_one_phone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says all texts that do without; those that do not are refused."""
+    root = modelscope(tmp_path / "model", "v")
+    voice = root / "voices" / "v"
+    own = tables(voice / "resource" / "PinYin")
+    without_phones(voice / "am", own, lambda phone: phone == "zh_c")
+    out = tmp_path / "voices" / "v"
+    assert main(["import", str(root), "--out", str(out)]) == 0
+    assert (
+        "texts with these phones are refused, as nothing is near: zh_c" in capsys.readouterr().out
+    )
+    assert spoken(out, "你好。") > 0
+    with Voice.load(out) as loaded, pytest.raises(VoiceError, match="zh_c"):
+        loaded.plan("中国。")

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
 
 from benchmarks import random_voice
+from engines import pipeline
 from engines.ort_session import OrtSession
 from engines.pack import Acoustic, Vocoder, VoicePack
 from engines.session import Array
@@ -136,3 +138,17 @@ def test_a_dimension_nobody_knows_is_refused_by_name() -> None:
     with pytest.raises(BuildError, match="input x of graph odd has a dimension 'Q'") as error:
         profile(helper.make_model(graph), {"B": exactly(1)})
     assert error.value.code == "dimension_unknown"
+
+
+@pytest.mark.parametrize("context", [0, 1, 18, 60, 80, 200])
+@pytest.mark.parametrize("lag", [0, 12, 40])
+def test_the_first_chunk_fits_whatever_the_vocoder_sees(context: int, lag: int) -> None:
+    """The pipeline waits for its first chunk, the lag and the context, and gets whole steps."""
+    first, _ = pipeline.chunk_frames(context)
+    sizes = replace_lag(lag)
+    most = chunk_frames(sizes, Vocoder(context)).max
+    assert most >= first + lag + context + sizes.frames_per_step - 1 + lag
+
+
+def replace_lag(lag: int) -> Acoustic:
+    return msgspec.structs.replace(ACOUSTIC, postnet_lag=lag)

@@ -98,6 +98,14 @@ def test_an_older_version_is_replaced(
     assert not (folder / "left-over").exists()
 
 
+def test_a_folder_of_somebody_else_is_left_alone(wheels: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(BuildError, match=r"left alone.*--library") as caught:
+        rtx.fetch(tmp_path)
+    assert caught.value.code == "folder_taken"
+    assert (tmp_path / "thesis.txt").exists()
+
+
 def test_a_file_that_is_not_the_pinned_one_is_refused(
     wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--library",
         type=Path,
+        dest="home",
         default=rtx.default_folder(),
         metavar="DIR",
         help="where TensorRT-RTX is kept (default: %(default)s)",
@@ -46,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check the voices; 1 if any graph is at fault."""
     if args.fetch:
-        rtx.fetch(args.library)
-    trt = rtx.load(args.library)
+        rtx.fetch(args.home)
+    trt = rtx.load(args.home)
     return int(sum(_check(trt, VoicePack(folder)) for folder in args.voice) > 0)
 
 

@@ -1,18 +1,20 @@
-"""KAN-TTS model folders, config.yaml and ckpt/checkpoint_N.pth; none of their code is run."""
+"""The two models of a KAN-TTS voice, from config.yaml and a checkpoint."""
 
 from __future__ import annotations
 
-import pickle
-import re
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from trt_build.export.checkpoint_file import (
+    State,
+    fold_weight_norm,
+    newest_checkpoint,
+    read_checkpoint,
+)
 from trt_build.export.config import (
     CONFIG,
     acoustic_params,
@@ -38,14 +40,21 @@ __all__ = [
     "vocabulary_of",
 ]
 
-State = dict[str, Tensor]
 # Prefixes of parts that an acoustic checkpoint may hold and speech does not need.
 LEFT_OUT = {
     "align_attention.": "align_attention: the aligner of a voice trained with MAS",
     "FP_predictor.": "FP_predictor: filled pauses (um, er) are not inserted",
 }
-_LFS = b"version https://git-lfs"
 _SHOWN = 4  # names in a message
+_NO_MODEL = (
+    ArithmeticError,
+    AttributeError,
+    IndexError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 @contextmanager
@@ -57,83 +66,11 @@ def _fitting(folder: Path) -> Iterator[None]:
         raise ExportError(
             "config_incomplete", f"{folder / CONFIG} lacks {e}; copy the voice's anew"
         ) from e
-    except (TypeError, ValueError, RuntimeError) as e:
+    except _NO_MODEL as e:
         raise ExportError(
             "config_unreadable",
             f"{folder / CONFIG} has a value no model can be made with; copy the voice's anew: {e}",
         ) from e
-
-
-def newest_checkpoint(folder: Path) -> Path:
-    """The checkpoint with the highest step.
-
-    Raises:
-        ExportError: checkpoint_missing.
-    """
-    found = sorted(
-        (folder / "ckpt").glob("checkpoint_*.pth"),
-        key=lambda p: int(re.sub(r"\D", "", p.stem) or 0),
-    )
-    if not found:
-        raise ExportError(
-            "checkpoint_missing",
-            f"{folder / 'ckpt'} holds no checkpoint_N.pth; name a KAN-TTS am or voc model folder",
-        )
-    return found[-1]
-
-
-def read_checkpoint(path: Path, *keys: str) -> State:
-    """The tensors of a checkpoint under these keys; no code in it is run.
-
-    Raises:
-        ExportError: checkpoint_missing, checkpoint_unsafe, checkpoint_unreadable,
-            checkpoint_mismatch.
-    """
-    value: Any = _load(path)
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(value, dict) or not all(isinstance(v, Tensor) for v in value.values()):
-        raise ExportError(
-            "checkpoint_mismatch",
-            f"{path} has no {'.'.join(keys)}; name the checkpoint of the model in {CONFIG}",
-        )
-    return value
-
-
-def _load(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:
-            pointer = file.read(len(_LFS)) == _LFS
-        if not pointer:
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as e:
-        raise ExportError("checkpoint_missing", f"there is no {path}; name one that is") from e
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as e:
-        if isinstance(e, pickle.UnpicklingError) and zipfile.is_zipfile(path):
-            raise ExportError(
-                "checkpoint_unsafe",
-                f"{path} holds Python objects, which are never run here; load it where you trust "
-                "it and save its tensors alone under the same keys with torch.save",
-            ) from e
-        raise ExportError(
-            "checkpoint_unreadable",
-            f"{path} is damaged or was not written by PyTorch 1.6 or later; copy it anew",
-        ) from e
-    raise ExportError(
-        "checkpoint_unreadable",
-        f"{path} is a pointer of Git LFS, not the checkpoint; run `git lfs pull` where you cloned",
-    )
-
-
-def fold_weight_norm(state: State) -> State:
-    """weight_g and weight_v of weight norm multiplied out; the norm is over all but axis 0."""
-    out = dict(state)
-    for name in [n for n in state if n.endswith("weight_g") and n[:-1] + "v" in state]:
-        stem = name.removesuffix("_g")
-        g, v = out.pop(name), out.pop(stem + "_v")
-        # PyTorch's own kernel, as some trained nets blow the rounding of another up to 1e-4.
-        out[stem] = torch._weight_norm(v, g, 0)
-    return out
 
 
 def _fill(model: nn.Module, state: State, path: Path) -> None:
@@ -143,14 +80,9 @@ def _fill(model: nn.Module, state: State, path: Path) -> None:
         ExportError: checkpoint_mismatch, weights_not_finite.
     """
     wanted = model.state_dict()
-    faults = [
-        (f"lacks {_some(sorted(wanted.keys() - state.keys()))}", wanted.keys() - state.keys()),
-        (
-            f"has unknown {_some(sorted(state.keys() - wanted.keys()))}",
-            state.keys() - wanted.keys(),
-        ),
-    ]
-    told = [text for text, names in faults if names]
+    lacking, unknown = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+    told = [f"lacks {_some(lacking)}"] if lacking else []
+    told += [f"has unknown {_some(unknown)}"] if unknown else []
     shapes = [
         f"{name} is {tuple(state[name].shape)}, not {tuple(tensor.shape)}"
         for name, tensor in wanted.items()
@@ -242,14 +174,22 @@ def sambert_of(folder: Path, checkpoint: Path, state: State) -> Sambert:
 
 
 def _exact(model: nn.Module, state: State) -> State:
-    """The state with its constants (position tables) as computed where it has them in float16."""
+    """The state with its constants (position tables) as computed where it has them coarser or not.
+
+    KAN-TTS loads acoustic models the same way: what is not trained may be missing.
+    """
     constants = {n: p.detach() for n, p in model.named_parameters() if not p.requires_grad}
-    rounded = {
+    computed = {
         name: constant
         for name, constant in constants.items()
-        if name in state
-        and state[name].dtype is torch.float16
-        and state[name].shape == constant.shape
-        and torch.allclose(state[name].float(), constant, rtol=1e-3, atol=1e-3)
+        if name not in state or _rounded(state[name], constant)
     }
-    return {**state, **rounded}
+    return {**state, **computed}
+
+
+def _rounded(tensor: Tensor, constant: Tensor) -> bool:
+    """Whether a tensor is a constant in half precision."""
+    if tensor.dtype not in (torch.float16, torch.bfloat16) or tensor.shape != constant.shape:
+        return False
+    step = torch.finfo(tensor.dtype).eps
+    return torch.allclose(tensor.float(), constant, rtol=step, atol=step)

@@ -11,6 +11,17 @@ from trt_build.export.errors import ExportError
 from trt_build.export.hifigan import GeneratorConfig, SourceConfig
 
 CONFIG = "config.yaml"
+# What yaml's constructors let through of scalars that are not of their tag.
+_NO_YAML = (
+    yaml.YAMLError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+LARGEST = 100_000  # of any size in a config
 FEATURES = ("sy", "tone", "syllable_flag", "word_segment", "emo_category", "speaker_category")
 
 # KAN-TTS's training writes its configs with yaml.dump, which has a tag of its own for tuples.
@@ -24,11 +35,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML mapping; tags that would make Python objects are refused.
 
     Raises:
-        ExportError: config_unreadable.
+        ExportError: config_unreadable, cannot_read.
     """
     try:
         config: Any = yaml.load(path.read_text("utf-8"), _LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
+    except OSError as e:
+        raise ExportError(
+            "cannot_read", f"cannot read {path}: {e.strerror}; see that you may read it"
+        ) from e
+    except _NO_YAML as e:
         raise ExportError("config_unreadable", f"{path} is not YAML; mend it: {e}") from e
     if not isinstance(config, dict):
         raise ExportError("config_unreadable", f"{path} is no mapping; copy the voice's anew")
@@ -68,7 +83,24 @@ def model_params(folder: Path, model: str) -> dict[str, Any]:
             "config_incomplete",
             f"{folder / CONFIG} has no Model.{model}.params; name the folder of that model",
         )
+    _check_sizes(folder / CONFIG, value)
     return value
+
+
+def _check_sizes(path: Path, params: Any, name: str = "") -> None:
+    """Refuse whole numbers no model has, before memory is taken for them."""
+    if isinstance(params, dict):
+        for key, value in params.items():
+            _check_sizes(path, value, f"{key}")
+    elif isinstance(params, list):
+        for value in params:
+            _check_sizes(path, value, name)
+    elif type(params) is int and not 0 <= params <= LARGEST:
+        raise ExportError(
+            "config_unreadable",
+            f"{path} has {name}: {params}, which is not within 0 and {LARGEST}; copy the voice's "
+            "anew",
+        )
 
 
 def acoustic_params(folder: Path) -> dict[str, Any]:
@@ -148,6 +180,8 @@ def generator_config(params: dict[str, Any]) -> GeneratorConfig:
         slope=params["nonlinear_activation_params"]["negative_slope"],
         source=source and SourceConfig(source["nb_harmonics"], source["sampling_rate"]),
     )
+    if min(config.upsample_scales, default=0) < 1:
+        raise ValueError("upsample_scales must be 1 at least")
     for scale, kernel in zip(config.upsample_scales, config.upsample_kernels, strict=False):
         if kernel < scale:
             raise ExportError(

@@ -37,6 +37,7 @@ of an import
     speaker_unusable       a speaker embedding is missing or does not fit
     emotion_unknown        KAN-TTS has no such emotion
     out_taken              the folder to write holds something else than a voice pack
+    cannot_read            a file of the voice may not be read, or its disk fails
     cannot_write           the disk is full, or the folder may not be written
     graph_differs          an exported graph does not compute what the model does
 """

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +13,7 @@ import onnx
 import tomli_w
 from torch import Tensor
 
+from engines.errors import VoiceError
 from engines.pack import FORMAT, VoicePack, fingerprint
 from engines.pauses import PAUSES
 from engines.text.symbols import SymbolTable
@@ -25,12 +24,14 @@ from trt_build.export.postnet_graph import postnet_lag
 from trt_build.export.sambert import Sambert
 from trt_build.export.vocoder_context import vocoder_context
 from trt_build.export.vocoder_graph import export_vocoder
+from trt_build.staging import PACK_FILE, staging
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+EDITABLE = ("presets", "pauses")
 WINDOW = 16  # decoder steps; of a voice whose band is not fixed
 
 
@@ -76,16 +77,11 @@ def export_voice(
     """Write the pack into `out`, replacing graphs and voice.toml of an earlier one.
 
     Everything is written beside `out` first, so a failure leaves what was there.
+
+    Raises:
+        ExportError: see `staging`, `export_acoustic`.
     """
-    part = out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    if out.is_dir():
-        shutil.copytree(out, part)
-    part.mkdir(parents=True, exist_ok=True)
     graphs = {**export_acoustic(sambert), "vocoder": export_vocoder(generator)}
-    entries = {name: _write_graph(part, name, model) for name, model in graphs.items()}
-    for name, text in card.texts.items():
-        (part / name).write_text(text, "utf-8")
     contents = {
         "format": FORMAT,
         "name": card.name,
@@ -100,11 +96,14 @@ def export_voice(
         "presets": {name: dict(preset) for name, preset in card.presets.items()},
         "pauses": dict(PAUSES),
         "statistics": dict(statistics),
-        "graphs": entries,
     }
     contents["fingerprint"] = fingerprint(contents)
-    (part / "voice.toml").write_text(tomli_w.dumps(contents), "utf-8")
-    _swap(part, out)
+    with staging(out) as place:
+        pack = place / "pack"
+        contents["graphs"] = {name: _write_graph(pack, name, g) for name, g in graphs.items()}
+        for name, text in card.texts.items():
+            (pack / name).write_text(text, "utf-8")
+        _write(pack, contents)
 
 
 def set_window(folder: Path, steps: int) -> None:
@@ -113,11 +112,38 @@ def set_window(folder: Path, steps: int) -> None:
     Raises:
         VoiceError: see VoicePack.
     """
-    path = VoicePack(folder).folder / "voice.toml"
-    contents = tomllib.loads(path.read_text("utf-8"))
+    contents = _read(folder)
     contents["acoustic"]["window"] = steps
     contents["fingerprint"] = fingerprint(contents)
-    path.write_text(tomli_w.dumps(contents), "utf-8")
+    _write(folder, contents)
+
+
+def carry_over(earlier: Path, folder: Path) -> list[str]:
+    """Take presets and pauses of an earlier pack, which may be edited by hand, into a finished one.
+
+    Returns the names of what was taken; nothing where there is no earlier pack that can be read.
+
+    Raises:
+        VoiceError: see VoicePack, of the finished pack.
+    """
+    try:
+        before = _read(earlier)
+    except (OSError, VoiceError):
+        return []
+    contents = _read(folder)
+    taken = [key for key in EDITABLE if before.get(key) and before[key] != contents.get(key)]
+    contents.update((key, before[key]) for key in taken)
+    _write(folder, contents)
+    return taken
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    path = VoicePack(folder).folder / PACK_FILE
+    return tomllib.loads(path.read_text("utf-8"))
+
+
+def _write(folder: Path, contents: dict[str, Any]) -> None:
+    (folder / PACK_FILE).write_text(tomli_w.dumps(contents), "utf-8")
 
 
 def _write_graph(folder: Path, name: str, model: onnx.ModelProto) -> dict[str, str]:
@@ -156,13 +182,3 @@ def _source(generator: Generator, stats: SourceStats) -> dict[str, Any]:
     assert isinstance(weight, Tensor)
     assert isinstance(bias, Tensor)
     return {"weights": weight.flatten().tolist(), "bias": bias.item(), **asdict(stats)}
-
-
-def _swap(part: Path, out: Path) -> None:
-    """Put the finished folder in the place of the old one."""
-    old = out.with_name(out.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.is_dir():
-        os.replace(out, old)
-    os.replace(part, out)
-    shutil.rmtree(old, ignore_errors=True)

@@ -45,8 +45,8 @@ def card(
     """The text of README.md."""
     notes = "\n".join(f"- {note}" for note in summary.notes)
     return _CARD.substitute(
-        name=summary.name,
-        licence=licence,
+        name=_line(summary.name),
+        licence=_line(licence),
         files=markdown(("file", "SHA-256"), [(f"`{f.name}`", f"`{f.sha256}`") for f in files]),
         facts=markdown(("setting", "value"), [(h, _cell(v)) for h, v in summary.facts.items()]),
         notes=f"{notes}\n" if notes else "",
@@ -55,6 +55,11 @@ def card(
         limit=f"{LIMIT:g}",
         sample=sample,
     )
+
+
+def _line(text: str) -> str:
+    """Text that starts no new line of the document."""
+    return " ".join(text.split())
 
 
 def _cell(text: str) -> str:

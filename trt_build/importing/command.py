@@ -9,7 +9,13 @@ and leaves --out as it was.
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 from trt_build.export.errors import ExportError
 
@@ -83,10 +89,24 @@ def run(args: argparse.Namespace) -> int:
     given["emotions"] = args.emotion
     out: Path = args.out
     progress = Progress()
-    made = import_voice(Request(**given), progress)
+    with ending_in_order():
+        made = import_voice(Request(**given), progress)
     progress(f"done: {out}")
     print(made.text())
     print(f"listen to {out / 'sample.wav'}, then let the daemon speak with it:\n")
-    print(f"  sambertd --voices {out.resolve().parent} &")
-    print(f"  sambertctl say --voice {made.name} --out hello.wav 你好，很高兴见到你。")
+    print(f"  sambertd --voices {quote(str(out.resolve().parent))} &")
+    print(f"  sambertctl say --voice {quote(made.name)} --out hello.wav 你好，很高兴见到你。")
     return 0
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does: what was begun is cleared away."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trt_build.export.config import CONFIG, acoustic_params, entry, read_config
 from trt_build.export.errors import ExportError
-from trt_build.importing.archive import unpack
+from trt_build.importing.archive import Budget, unpack
 
 DEPTH = 6  # folders below the one named
 KINDS = {"KanTtsSAMBERT": "am", "Generator": "voc", "KanTtsTextsyBERT": "sybert"}
 RESOURCE = "resource.zip"
+CONFIGURATION = "configuration.json"
+TABLES = ("PhoneSet.xml", "tonelist.txt")
+DOWNLOAD_DEPTH = 3  # folders from a model up to the download it lies in
 VOICES = "voices.json"
 
 
@@ -32,12 +35,25 @@ class ModelFolder:
 
 @dataclass(frozen=True, slots=True)
 class VoiceFolders:
-    """One voice: an acoustic model and its vocoder, and the folder that holds both."""
+    """One voice: an acoustic model and its vocoder.
 
-    name: str
-    root: Path
+    around: the folder that holds both, and those around it outwards as far as they came with it;
+    tables and settings may lie in any.
+    """
+
+    around: tuple[Path, ...]
     am: ModelFolder
     voc: ModelFolder
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds both."""
+        return self.around[0]
+
+    @property
+    def name(self) -> str:
+        """What ModelScope calls it."""
+        return self.root.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +80,7 @@ def named_model(path: Path) -> ModelFolder:
     Raises:
         ExportError: config_missing.
     """
+    path = path.resolve()
     if path.is_dir():
         return ModelFolder(path)
     for folder in (path.parent, path.parent.parent):
@@ -85,27 +102,63 @@ def find_voice(model_dir: Path, scratch: Path, name: str | None) -> VoiceFolders
     """
     if not model_dir.exists():
         raise ExportError("voice_missing", f"there is no {model_dir}; name the folder of a voice")
-    groups, kinds = ([], {}) if model_dir.is_file() else _search(model_dir)
+    home, budget = model_dir.resolve(), Budget()
+    if home.is_file():
+        home = scratch / home.stem
+        unpack(model_dir, home, of_a_voice, budget)
+    origins: dict[Path, Path] = {}  # of what is unpacked
+    groups, kinds = _search(home)
     if not groups:
-        for archive in _archives(model_dir):
-            into = scratch / archive.stem
-            unpack(archive, into)
-            more, found = _search(into)
-            groups += more
-            kinds.update(found)
+        for number, archive in enumerate(archives(home)):
+            into = scratch / f"{number}-{archive.stem}"
+            origins[into] = archive.parent
+            unpack(archive, into, of_a_voice, budget)
+        groups, unpacked = _search(*origins)
+        kinds |= unpacked
     if not groups:
         raise _missing(model_dir, kinds)
-    return _only(_chosen(groups, model_dir, name), name or "")
+    am, voc = _only(group := _chosen(groups, model_dir, name))
+    return VoiceFolders(outwards(group.root, download_of(home), origins), am, voc)
 
 
-def _archives(model_dir: Path) -> list[Path]:
-    if model_dir.is_file():
-        return [model_dir]
-    return sorted(p for p in model_dir.glob("*.zip") if p.name != RESOURCE)
+def of_a_voice(member: str) -> bool:
+    """Whether an import has a use for a file of an archive."""
+    return member.endswith((".yaml", ".pth", ".npy", ".json", ".zip", *TABLES))
 
 
-def _search(root: Path) -> tuple[list[_Group], dict[Path, str]]:
-    """The voices below a folder, and what kind of model each folder holds."""
+def archives(home: Path) -> list[Path]:
+    """Zip files in a folder, or in a folder of it."""
+    return sorted(p for p in (*home.glob("*.zip"), *home.glob("*/*.zip")) if p.name != RESOURCE)
+
+
+def outwards(folder: Path, home: Path, origins: Mapping[Path, Path]) -> tuple[Path, ...]:
+    """A folder and those around it up to `home`; what was unpacked lies where its archive does."""
+    out = [folder]
+    while out[-1] not in (home, Path("/")):
+        out.append(origins.get(out[-1], out[-1].parent))
+    return tuple(out)
+
+
+def download_of(folder: Path) -> Path:
+    """The ModelScope download that a folder lies in, if it does, else the folder."""
+    for parent in (folder, *folder.parents[:DOWNLOAD_DEPTH]):
+        if any((parent / name).exists() for name in (RESOURCE, CONFIGURATION, "resource")):
+            return parent
+    return folder
+
+
+def _search(*roots: Path) -> tuple[list[_Group], dict[Path, str]]:
+    """The voices below some folders, and what kind of model each folder holds."""
+    groups: list[_Group] = []
+    kinds: dict[Path, str] = {}
+    for root in roots:
+        found = _kinds(root)
+        kinds.update(found)
+        groups += _groups(root, found)
+    return groups, kinds
+
+
+def _kinds(root: Path) -> dict[Path, str]:
     kinds: dict[Path, str] = {}
     for folder in folders_below(root):
         if (folder / CONFIG).is_file():
@@ -113,6 +166,10 @@ def _search(root: Path) -> tuple[list[_Group], dict[Path, str]]:
             kind = next((k for name, k in KINDS.items() if entry(config, "Model", name)), None)
             if kind:
                 kinds[folder] = kind
+    return kinds
+
+
+def _groups(root: Path, kinds: dict[Path, str]) -> list[_Group]:
     groups: list[_Group] = []
     holders = {p for f in kinds for p in (f, *f.parents) if p == root or root in p.parents}
     for holder in sorted(holders, key=lambda p: (-len(p.parts), p)):
@@ -121,7 +178,7 @@ def _search(root: Path) -> tuple[list[_Group], dict[Path, str]]:
         vocs = tuple(f for f in inside if kinds[f] == "voc")
         if ams and vocs and not any(holder in group.root.parents for group in groups):
             groups.append(_Group(holder, ams, vocs))
-    return sorted(groups, key=lambda group: group.root), kinds
+    return sorted(groups, key=lambda group: group.root)
 
 
 def _missing(model_dir: Path, kinds: dict[Path, str]) -> ExportError:
@@ -163,12 +220,12 @@ def _listed(group: _Group) -> bool:
     path = group.root.parent / VOICES
     try:
         named = entry(json.loads(path.read_text("utf-8")), "voices")
-    except (OSError, ValueError):
+    except (OSError, RecursionError, ValueError):
         return False
     return isinstance(named, list) and group.root.name in named
 
 
-def _only(group: _Group, name: str) -> VoiceFolders:
+def _only(group: _Group) -> tuple[ModelFolder, ModelFolder]:
     if len(group.ams) > 1 or len(group.vocs) > 1:
         lists = (", ".join(map(str, found)) for found in (group.ams, group.vocs))
         am, voc = lists
@@ -176,6 +233,4 @@ def _only(group: _Group, name: str) -> VoiceFolders:
             "voice_ambiguous",
             f"{group.root} holds several models; choose with --am and --voc. am: {am}. voc: {voc}",
         )
-    return VoiceFolders(
-        name or group.root.name, group.root, ModelFolder(group.ams[0]), ModelFolder(group.vocs[0])
-    )
+    return ModelFolder(group.ams[0]), ModelFolder(group.vocs[0])

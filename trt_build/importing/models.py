@@ -19,13 +19,20 @@ from trt_build.export.errors import ExportError
 from trt_build.export.hifigan import Generator
 from trt_build.export.offered import embed_speakers, offer_emotions, offer_speakers
 from trt_build.export.sambert import Sambert
-from trt_build.importing.layout import ModelFolder, VoiceFolders, find_voice, named_model
+from trt_build.importing.layout import (
+    ModelFolder,
+    VoiceFolders,
+    download_of,
+    find_voice,
+    named_model,
+    outwards,
+)
 from trt_build.importing.phones import fallback, unspoken
 from trt_build.importing.pitch import MEAN_STD, check_frames
 from trt_build.importing.progress import Progress
 from trt_build.importing.request import Request
 from trt_build.importing.speakers import chosen_emotions, chosen_speakers, speaker_list
-from trt_build.importing.tables import LANGUAGE, Tables, find_tables, fitting_tables
+from trt_build.importing.tables import LANGUAGE, Tables, doubts, find_tables, fitting_tables
 
 
 @dataclass(slots=True)
@@ -66,14 +73,14 @@ def read_models(request: Request, scratch: Path, progress: Progress) -> Models:
     progress(f"reading {paths['voc']}")
     generator = load_generator(voc.folder, paths["voc"])
     check_frames(sambert, generator)
-    home = request.model_dir or voice.root
-    folder = request.tables or find_tables(voice.root, home, scratch)
+    folder = request.tables or find_tables(voice, scratch)
     tables = fitting_tables(folder, sambert.vocabulary)
     table = _narrowed(request, sambert, am, listed, tables)
     models = Models(voice, sambert, generator, table, fallback(tables), paths)
     models.facts |= {"symbol tables": tables.origin, "[MASK]": "yes" if tables.mask else "no"}
     models.facts["pitch"] = _pitch_kind(params, generator)
     models.notes += [f"left out: {part}" for part in left_out(state)]
+    models.notes += [] if request.tables else doubts(tables, folder)
     models.notes += unspoken(tables, models.fallback)
     return models
 
@@ -83,7 +90,7 @@ def _folders(request: Request, scratch: Path) -> VoiceFolders:
         am, voc = named_model(request.am), named_model(request.voc)
         together = am.folder.parent == voc.folder.parent
         root = am.folder.parent if together else am.folder
-        return VoiceFolders(request.out.name, root, am, voc)
+        return VoiceFolders(outwards(root, download_of(root), {}), am, voc)
     if request.model_dir is None or request.am or request.voc:
         raise ExportError("voice_missing", "name MODEL_DIR, or both --am and --voc")
     return find_voice(request.model_dir, scratch, request.voice)

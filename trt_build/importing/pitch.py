@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from trt_build.export.config import CONFIG
 from trt_build.export.errors import ExportError
 from trt_build.export.hifigan import Generator
 from trt_build.export.pack import SourceStats
@@ -51,8 +52,7 @@ def source_stats(
     if kind == MEAN_STD:
         mean, std = _mean_std(am)
     elif kind == "global":
-        low = float(params.get("nsf_f0_global_minimum", F0_MIN))
-        mean, std = low, float(params.get("nsf_f0_global_maximum", F0_MAX)) - low
+        mean, std = _bounds(am, params)
     else:
         raise ExportError(
             "config_unreadable",
@@ -60,6 +60,19 @@ def source_stats(
         )
     # KAN-TTS: SourceModule's defaults and the threshold of its inference.
     return SourceStats(mean, std, coupled=False, alpha=0.1, sigma=0.003, voicing_threshold=0.6)
+
+
+def _bounds(am: ModelFolder, params: dict[str, Any]) -> tuple[float, float]:
+    """The lower bound of f0, and how far the upper one is from it."""
+    low = params.get("nsf_f0_global_minimum", F0_MIN)
+    high = params.get("nsf_f0_global_maximum", F0_MAX)
+    if all(isinstance(v, (int, float)) for v in (low, high)) and 0 <= low < high < float("inf"):
+        return float(low), float(high - low)
+    raise ExportError(
+        "config_unreadable",
+        f"{am.folder / CONFIG} has nsf_f0_global_minimum: {low!r} and nsf_f0_global_maximum: "
+        f"{high!r}, which are no range in Hz; copy the voice's anew",
+    )
 
 
 def _mean_std(am: ModelFolder) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from trt_build.export.config import CONFIG, entry, read_config, read_yaml
 from trt_build.export.errors import ExportError
-from trt_build.importing.layout import VoiceFolders
+from trt_build.importing.layout import CONFIGURATION, VoiceFolders
 
 BY_HOP = {100: 8_000, 200: 16_000, 240: 24_000, 600: 48_000}  # KAN-TTS's configs
 RATES = range(1000, 192_001)
@@ -24,7 +24,7 @@ class Rate:
     origin: str
 
 
-def sample_rate(voice: VoiceFolders, model_dir: Path, hop: int, given: int | None) -> Rate:
+def sample_rate(voice: VoiceFolders, hop: int, given: int | None) -> Rate:
     """What the files say, else what was given, else a guess by the hop in samples.
 
     Raises:
@@ -33,8 +33,9 @@ def sample_rate(voice: VoiceFolders, model_dir: Path, hop: int, given: int | Non
     if given is not None and given not in RATES:
         raise ExportError("rate_mismatch", f"--sample-rate {given} is no rate in Hz, like 16000")
     said = [rate for rate in _said(voice) if rate is not None]
-    if not said and (rate := _configuration(model_dir / "configuration.json")):
-        said = [rate]
+    if not said:
+        found = (_configuration(folder / CONFIGURATION) for folder in voice.around)
+        said = [rate for rate in found if rate is not None][:1]
     if said and given and given != said[0].hz:
         raise ExportError(
             "rate_mismatch",
@@ -100,7 +101,7 @@ def _configuration(path: Path) -> Rate | None:
         return None
     try:
         config = json.loads(path.read_text("utf-8"))
-    except ValueError:
+    except (OSError, RecursionError, ValueError):
         return None
     return _rate(config, path, "model", "sample_rate")
 

@@ -18,9 +18,9 @@ from engines.text.symbols import (
 from trt_build.export.errors import ExportError
 from trt_build.export.sambert import Vocabulary
 from trt_build.importing.archive import unpack
-from trt_build.importing.layout import DEPTH, RESOURCE, folders_below
+from trt_build.importing.layout import DEPTH, RESOURCE, TABLES, VoiceFolders, folders_below
 
-FILES = ("PhoneSet.xml", "tonelist.txt")
+NEAR = 2  # folders below one around the voice
 LANGUAGE = "PinYin"
 KANTTS = "KAN-TTS's own"
 
@@ -35,29 +35,31 @@ class Tables:
     origin: str
 
 
-def find_tables(voice: Path, model_dir: Path, scratch: Path) -> Path | None:
-    """The folder with PhoneSet.xml and tonelist.txt: of the voice, else of all it came with.
+def find_tables(voice: VoiceFolders, scratch: Path) -> Path | None:
+    """The folder with PhoneSet.xml and tonelist.txt: of the voice, else the nearest around it.
 
     Raises:
         ExportError: archive_unreadable, archive_unsafe.
     """
-    for root, depth in ((voice, DEPTH), (model_dir, 2)):
-        if found := _tables_below(root, depth):
+    for root in voice.around:
+        if found := _tables_below(root, DEPTH if root == voice.root else NEAR):
             return found
-    for root in (voice, model_dir):
+    for number, root in enumerate(voice.around):
         if (root / RESOURCE).is_file():
-            unpack(root / RESOURCE, scratch / "resource", _is_table)
-            return _tables_below(scratch / "resource", DEPTH)
+            into = scratch / f"resource-{number}"
+            unpack(root / RESOURCE, into, _is_table)
+            if found := _tables_below(into, DEPTH):
+                return found
     return None
 
 
 def _is_table(member: str) -> bool:
-    return member.endswith(tuple(f"{LANGUAGE}/{name}" for name in FILES))
+    return member.endswith(tuple(f"{LANGUAGE}/{name}" for name in TABLES))
 
 
 def _tables_below(root: Path, depth: int) -> Path | None:
     for folder in folders_below(root, depth):
-        both = all((folder / name).is_file() for name in FILES)
+        both = all((folder / name).is_file() for name in TABLES)
         if both and (folder.name == LANGUAGE or folder == root):
             return folder
     return None
@@ -72,7 +74,7 @@ def fitting_tables(folder: Path | None, vocabulary: Vocabulary) -> Tables:
     """
     origin = KANTTS if folder is None else str(folder)
     source = DATA if folder is None else folder
-    phones, tones = read_phones(source / FILES[0]), read_tones(source / FILES[1])
+    phones, tones = read_phones(source / TABLES[0]), read_tones(source / TABLES[1])
     names = {
         "phones": (len(phones) + len(BREAKS), vocabulary.sy),
         "tones": (len(tones), vocabulary.tone),
@@ -93,5 +95,22 @@ def fitting_tables(folder: Path | None, vocabulary: Vocabulary) -> Tables:
     raise ExportError(
         "tables_mismatch",
         f"the tables ({origin}) do not fit the rows of the voice's embeddings: {told}. Name the "
-        f"folder with the {' and '.join(FILES)} it was trained with: --tables DIR",
+        f"folder with the {' and '.join(TABLES)} it was trained with: --tables DIR",
     )
+
+
+def doubts(tables: Tables, folder: Path | None) -> list[str]:
+    """What a listener should know where it is not certain that these were trained with."""
+    if folder is None:
+        return [
+            "no PhoneSet.xml and tonelist.txt came with the voice: KAN-TTS's own were taken. If "
+            "phones or tones are wrong, name those it was trained with: --tables DIR"
+        ]
+    own = (read_phones(DATA / TABLES[0]), read_tones(DATA / TABLES[1]))
+    same_sizes = (len(own[0]), len(own[1])) == (len(tables.phones), len(tables.tones))
+    if same_sizes and own != (tables.phones, tables.tones):
+        return [
+            f"the tables of {tables.origin} and KAN-TTS's own fit alike and differ; the voice's "
+            f"were taken. If phones or tones are wrong, try --tables {DATA}"
+        ]
+    return []

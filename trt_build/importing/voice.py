@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from engines.ort_session import OrtSession
@@ -10,7 +11,7 @@ from engines.voice import Voice
 from trt_build.calibration import CALIBRATION, sentences
 from trt_build.export.agreement import Agreement
 from trt_build.export.config import acoustic_params
-from trt_build.export.pack import VoiceCard, export_voice, set_window
+from trt_build.export.pack import VoiceCard, carry_over, export_voice, set_window
 from trt_build.importing.card import card
 from trt_build.importing.models import Models, read_models
 from trt_build.importing.origin import OriginFile
@@ -19,11 +20,12 @@ from trt_build.importing.progress import Progress
 from trt_build.importing.rate import sample_rate
 from trt_build.importing.request import Request
 from trt_build.importing.sample import TEXT, write_sample
-from trt_build.importing.staging import staging
 from trt_build.importing.summary import Summary, summary
-from trt_build.importing.window import acoustic_model, widest_band, window_for
+from trt_build.importing.window import acoustic_model, sayable, widest_band, window_for
+from trt_build.staging import staging
 
-COMPARED = (0, 2, 4)  # calibration sentences
+COMPARED = 3  # calibration sentences, every other one the voice can say
+OWN = ("sample.wav", "sample.png")  # of the voice that was there before
 
 
 def import_voice(request: Request, progress: Progress) -> Summary:
@@ -33,31 +35,35 @@ def import_voice(request: Request, progress: Progress) -> Summary:
         ExportError: any code of `trt_build.export.errors`.
         EngineError: a table of the voice cannot be read, or the finished pack cannot speak.
     """
-    with staging(request.out) as place:
+    with staging(request.out, OWN) as place:
         pack = place / "pack"
         models = read_models(request, place / "unpacked", progress)
         _export(request, models, pack, progress)
+        texts = sayable(pack, sentences())
         if not VoicePack(pack).file.acoustic.band:
             progress("measuring how far the decoder looks, on the calibration sentences")
-            band = widest_band(pack, sentences())
+            band = widest_band(pack, texts)
             set_window(pack, window_for(band))
             models.facts["widest band seen"] = f"{band} decoder steps"
         progress("comparing the graphs with the PyTorch models")
-        worst = _compared(pack, models)
+        compared = texts[: 2 * COMPARED : 2]
+        worst = _compared(pack, models, compared)
         progress("speaking a sample")
-        seconds = write_sample(pack)
+        text = sayable(pack, [TEXT, *texts])[0]
+        seconds = write_sample(pack, text)
         models.facts["sample.wav"] = f"{seconds:.1f} s"
+        kept = carry_over(request.out, pack)
+        models.notes += [f"kept as the earlier pack has it: {', '.join(kept)}"] if kept else []
         done = summary(pack, models.facts, models.notes, worst)
         files = [OriginFile.of(path, models.voice.root) for path in models.files.values()]
-        text = card(done, request.licence, files, len(COMPARED), TEXT)
-        (pack / "README.md").write_text(text, "utf-8")
+        readme = card(done, request.licence, files, len(compared), text)
+        (pack / "README.md").write_text(readme, "utf-8")
     return done
 
 
 def _export(request: Request, models: Models, pack: Path, progress: Progress) -> None:
     voice, generator = models.voice, models.generator
-    home = request.model_dir or voice.root
-    rate = sample_rate(voice, home, generator.config.hop_length, request.sample_rate)
+    rate = sample_rate(voice, generator.config.hop_length, request.sample_rate)
     models.facts["sample rate from"] = rate.origin
     params = acoustic_params(voice.am.folder)
     source = source_stats(voice.am, params, generator)
@@ -82,14 +88,13 @@ def _export(request: Request, models: Models, pack: Path, progress: Progress) ->
     )
 
 
-def _compared(folder: Path, models: Models) -> dict[str, float]:
+def _compared(folder: Path, models: Models, texts: Sequence[str]) -> dict[str, float]:
     pack = VoicePack(folder)
     vocoder = OrtSession(pack.graphs["vocoder"], 2)
     agreement = Agreement(models.sambert, models.generator, acoustic_model(pack), vocoder)
-    texts = sentences()
     with Voice.load(folder) as voice:
-        for index in COMPARED:
-            plan = voice.plan(texts[index])
+        for text in texts:
+            plan = voice.plan(text)
             for part in plan.parts:
                 agreement.compare(part.ids, plan.controls, pack.file)
     return dict(agreement.check())

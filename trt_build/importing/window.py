@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engines.acoustic import AcousticModel, AcousticSessions
+from engines.errors import VoiceError
 from engines.ort_session import OrtSession
 from engines.pack import GRAPHS, VoicePack
 from engines.voice import Voice
@@ -19,6 +20,27 @@ def acoustic_model(pack: VoicePack) -> AcousticModel:
     """The acoustic model of a pack on ONNX Runtime."""
     sessions = {n: OrtSession(pack.graphs[n], 1) for n in GRAPHS if n != "vocoder"}
     return AcousticModel(pack.file.acoustic, AcousticSessions(**sessions), pack.file.source)
+
+
+def sayable(folder: Path, texts: Iterable[str]) -> list[str]:
+    """The texts that need no symbol the voice lacks.
+
+    Raises:
+        EngineError: the voice can say none of them, or the pack is broken.
+    """
+    able: list[str] = []
+    lacking: VoiceError | None = None
+    with Voice.load(folder) as voice:
+        for text in texts:
+            try:
+                list(voice.plan(text).parts)
+            except VoiceError as error:
+                lacking = error
+            else:
+                able.append(text)
+    if lacking and not able:
+        raise lacking
+    return able
 
 
 def widest_band(folder: Path, texts: Iterable[str]) -> int:
