@@ -53,15 +53,16 @@ def build(trt: Any, model: onnx.ModelProto, profile: Profile) -> Plan:
 def _log(trt: Any) -> Any:
     """A logger that keeps the errors, and leaves the console alone."""
 
-    def __init__(self: Any) -> None:  # noqa: N807
-        trt.ILogger.__init__(self)
-        self.errors = []
+    class Log(trt.ILogger):  # type: ignore[misc]  # the module is not known before run time
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
 
-    def log(self: Any, severity: Any, message: str) -> None:
-        if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
-            self.errors.append(message)
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
+                self.errors.append(message)
 
-    return type("Log", (trt.ILogger,), {"__init__": __init__, "log": log})()
+    return Log()
 
 
 def _parse(trt: Any, log: Any, network: Any, model: onnx.ModelProto) -> None:
