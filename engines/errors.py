@@ -3,8 +3,10 @@
 EngineError
 ├── TextError    the text cannot be spoken: text_empty, text_too_long, text_unreadable
 ├── StyleError   the wish cannot be met: unknown_speaker, unknown_emotion, bad_style
-└── VoiceError   the voice pack cannot be used: voice_not_found, voice_broken,
-                 voice_hash_mismatch, voice_unsupported
+├── VoiceError   the voice pack cannot be used: voice_not_found, voice_broken,
+│                voice_hash_mismatch, voice_unsupported
+└── StoreError   built engines cannot be used or kept: store_broken, store_locked, store_full,
+                 store_unwritable, engine_corrupt, engine_stale
 
 Every error carries a sentence for people, which names the cure, and a `code` for machines.
 """
@@ -30,3 +32,7 @@ class StyleError(EngineError):
 
 class VoiceError(EngineError):
     """The voice pack is missing, damaged or of an unknown kind."""
+
+
+class StoreError(EngineError):
+    """Engines built for this box are damaged, foreign, or cannot be published."""
