@@ -12,6 +12,8 @@ BuildError (`code` for programs, the message names the cure):
     dimension_unknown     a graph has a dynamic dimension whose range nobody states
     graph_refused         TensorRT's parser does not take a graph
     build_failed          TensorRT takes the graph but cannot build it
+    rung_unsupported      a graph has no form in this precision for this backend
+    range_missing         the calibration lacks a value that is to be quantized
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""INT8 graphs for ONNX Runtime on a processor."""
