@@ -75,8 +75,10 @@ class _Rewriting:
         for node in self.w.model.graph.node:
             if node.name in self._done:
                 continue
-            weight = self._weight(node)
-            if weight is None:
+            weight, norm = self._weight(node), self._norm_after(node)
+            if norm is not None:
+                self._normalized_sum(node, norm)
+            elif weight is None:
                 self._keep(node)
             elif node.op_type == "MatMul":
                 self._product(node, weight)
@@ -145,6 +147,27 @@ class _Rewriting:
             bits=8,
             block_size=size,
             accuracy_level=4,
+        )
+
+    def _norm_after(self, node: onnx.NodeProto) -> onnx.NodeProto | None:
+        """The layer norm that takes the sum of two values."""
+        if node.op_type != "Add" or any(name in self.w.old for name in node.input):
+            return None
+        norms = [u for u in self.w.users[node.output[0]] if u.op_type == "LayerNormalization"]
+        return norms[0] if len(norms) == 1 else None
+
+    def _normalized_sum(self, node: onnx.NodeProto, norm: onnx.NodeProto) -> None:
+        """A sum and its layer norm in one go; the sum goes on beside it."""
+        self._done.add(norm.name)
+        self.w.op(
+            "SkipLayerNormalization",
+            *node.input,
+            *norm.input[1:],
+            at=layer(norm),
+            into=norm.output[0],
+            outputs={3: node.output[0]},
+            domain=MICROSOFT,
+            epsilon=attributes(norm)["epsilon"],
         )
 
     def _lstm(self, node: onnx.NodeProto) -> None:
