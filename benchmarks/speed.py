@@ -59,12 +59,25 @@ def peak_rss_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
 
 
-def run_engines(voice: Path, passes: int) -> Figures:
-    """Time the ONNX Runtime engines; first audio is the median over all sentences."""
-    from engines.voice import Voice
+def run_engines(voice: Path, passes: int, store: Path | None = None) -> Figures:
+    """Time the engines; first audio is the median over all sentences.
+
+    store: where engines built for this box lie; else all graphs of the pack run on ONNX Runtime.
+    """
+    from engines.opening import open_engines
+    from engines.pack import VoicePack
+    from engines.store import Store
+    from engines.voice import RuntimeOptions, Voice
 
     totals, firsts, samples = [], [], 0
-    with Voice.load(voice) as loaded:
+    pack, options = VoicePack(voice), RuntimeOptions()
+    files, sessions = pack.graphs, {}
+    if store is not None:
+        opened = open_engines(pack, Store(store), options.threads)
+        built = [(n, engine.file) for n, engine in opened.engines.items() if engine.file]
+        files = files | {name: Store(store).folder(pack) / file for name, file in built}
+        sessions = opened.sessions
+    with Voice(pack, options, sessions) as loaded:
         loaded.warm_up()
         for _ in range(passes):
             samples, begun = 0, time.perf_counter()
@@ -77,7 +90,7 @@ def run_engines(voice: Path, passes: int) -> Figures:
             totals.append(time.perf_counter() - begun)
         audio = samples / loaded.info.sample_rate
     total = statistics.median(totals)
-    size = sum(f.stat().st_size for f in voice.glob("*.onnx"))
+    size = sum(path.stat().st_size for path in files.values())
     return Figures(
         total, total / audio, 1000 * statistics.median(firsts), audio, peak_rss_mb(), size
     )
@@ -103,10 +116,11 @@ def run_eager(kind: str, passes: int) -> Figures:
     return Figures(total, total / audio, first, audio, peak_rss_mb(), size)
 
 
-def child(side: str, kind: str, voice: Path, passes: int) -> Figures:
+def child(side: str, kind: str, voice: Path, passes: int, store: Path | None = None) -> Figures:
     """Run one side in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.speed", "--child", side, "--kind", kind]
     command += ["--voice", str(voice), "--passes", str(passes)]
+    command += [] if store is None else ["--store", str(store)]
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return Figures(**json.loads(done.stdout.splitlines()[-1]))
 
@@ -194,6 +208,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--child", choices=("engines", "eager"), help=argparse.SUPPRESS)
     parser.add_argument("--kind", help=argparse.SUPPRESS)
     parser.add_argument("--voice", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 
@@ -203,7 +218,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.child:
         engines = args.child == "engines"
         figures = (
-            run_engines(args.voice, args.passes) if engines else run_eager(args.kind, args.passes)
+            run_engines(args.voice, args.passes, args.store)
+            if engines
+            else run_eager(args.kind, args.passes)
         )
         print(json.dumps(asdict(figures)))
         return 0
