@@ -11,7 +11,13 @@ BuildError (`code` for programs, the message names the cure):
     rule_broken           a graph breaks a rule of trt_build/rules.py
     dimension_unknown     a graph has a dynamic dimension whose range nobody states
     graph_refused         TensorRT's parser does not take a graph
+    profile_refused       TensorRT does not take the shapes a graph is to be built for
     build_failed          TensorRT takes the graph but cannot build it
+    device_memory         the GPU's memory did not suffice for the build
+    workspace_small       no kernel of some layer does with the memory it may have
+    build_cancelled       whoever waited for the build stopped it
+    weak_typing_unsupported  this TensorRT has no weak typing, or none to rely on
+    tensorrt_unusable     TensorRT is there but does not start
 """
 
 from __future__ import annotations
