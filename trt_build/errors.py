@@ -16,6 +16,11 @@ BuildError (`code` for programs, the message names the cure):
     device_memory         the GPU's memory did not suffice for the build
     workspace_small       no kernel of some layer does with the memory it may have
     build_cancelled       whoever waited for the build stopped it
+    build_memory          a build took more of the machine's memory than it may
+    build_timeout         a build took longer than it may
+    build_killed          a build was killed, perhaps by the kernel
+    build_crashed         a build crashed
+    disk_full             a plan or candidate cannot be written
     weak_typing_unsupported  this TensorRT has no weak typing, or none to rely on
     tensorrt_unusable     TensorRT is there but does not start
 """
