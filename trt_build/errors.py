@@ -12,6 +12,16 @@ BuildError (`code` for programs, the message names the cure):
     dimension_unknown     a graph has a dynamic dimension whose range nobody states
     graph_refused         TensorRT's parser does not take a graph
     build_failed          TensorRT takes the graph but cannot build it
+    no_texts              there is nothing to calibrate with
+    too_short             the calibration texts give too little speech
+    range_not_finite      a value in a graph is NaN or infinite
+    disk_full             there is no room for a calibration
+    cannot_write          a calibration may not be written where it should go
+    calibration_missing   there is no calibration
+    calibration_broken    a calibration file is damaged or of another format
+    calibration_stale     a calibration is unfinished, or of other graphs
+    range_missing         a layer is to run in INT8 whose range nobody knows
+    group_unknown         a graph has no such group of layers
 """
 
 from __future__ import annotations
