@@ -20,9 +20,18 @@ BuildError (`code` for programs, the message names the cure):
     build_timeout         a build took longer than it may
     build_killed          a build was killed, perhaps by the kernel
     build_crashed         a build crashed
-    disk_full             a plan or candidate cannot be written
+    disk_full             there is no room for a plan, a candidate or a calibration
+    cannot_write          a file may not be written where it should go
     weak_typing_unsupported  this TensorRT has no weak typing, or none to rely on
     tensorrt_unusable     TensorRT is there but does not start
+    no_texts              there is nothing to calibrate with
+    too_short             the calibration texts give too little speech
+    range_not_finite      a value in a graph is NaN or infinite
+    calibration_missing   there is no calibration
+    calibration_broken    a calibration file is damaged or of another format
+    calibration_stale     a calibration is unfinished, or of other graphs
+    range_missing         a layer is to run in INT8 whose range nobody knows
+    group_unknown         a graph has no such group of layers
 """
 
 from __future__ import annotations
