@@ -3,8 +3,11 @@
 EngineError
 ├── TextError    the text cannot be spoken: text_empty, text_too_long, text_unreadable
 ├── StyleError   the wish cannot be met: unknown_speaker, unknown_emotion, bad_style
-└── VoiceError   the voice pack cannot be used: voice_not_found, voice_broken,
-                 voice_hash_mismatch, voice_unsupported
+├── VoiceError   the voice pack cannot be used: voice_not_found, voice_broken,
+│                voice_hash_mismatch, voice_unsupported
+└── GpuError     the GPU cannot do it, ONNX Runtime on the processor still can: gpu_missing (no
+                 driver, no card), gpu_not_installed (a package), gpu_memory, gpu_failed (CUDA says
+                 so), gpu_closed, engine_broken, engine_shape (built for other shapes)
 
 Every error carries a sentence for people, which names the cure, and a `code` for machines.
 """
@@ -30,3 +33,7 @@ class StyleError(EngineError):
 
 class VoiceError(EngineError):
     """The voice pack is missing, damaged or of an unknown kind."""
+
+
+class GpuError(EngineError):
+    """The GPU, its driver or an engine built for it is of no use for this."""
