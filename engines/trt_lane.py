@@ -75,11 +75,13 @@ class Lane:
         self._shape(room, shapes)
         for name, value in feeds.items():
             np.copyto(self._views[name], value, casting="same_kind")
-        if self._graph is not None:
-            self._graph.launch(room.handle)
-        else:
-            self._enqueue(room)
-        room.stream.synchronize()
+        try:
+            if self._graph is not None:
+                self._graph.launch(room.handle)
+            else:
+                self._enqueue(room)
+        finally:  # of what failed, copies may be under way
+            room.stream.synchronize()
         return {t.name: _owned(self._views[t.name]) for t in self._tensors if not t.is_input}
 
     def record(self, room: Room) -> None:
