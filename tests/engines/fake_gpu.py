@@ -88,7 +88,7 @@ def pycuda_driver(card: Card) -> dict[str, Any]:
     class Error(Exception):
         pass
 
-    class MemoryError(Error):  # noqa: A001  # its real name
+    class MemoryError(Error):  # its real name
         pass
 
     class LogicError(Error):
@@ -270,7 +270,7 @@ def libcuda(card: Card) -> Any:
         name[0] = {2: b"CUDA_ERROR_OUT_OF_MEMORY", 100: b"CUDA_ERROR_NO_DEVICE"}.get(code, b"OTHER")
         return 0
 
-    functions = {
+    functions: dict[str, Callable[..., int]] = {
         "cuStreamBeginCapture_v2": begin,
         "cuStreamEndCapture": end,
         "cuGraphInstantiateWithFlags": instantiate,
@@ -283,7 +283,7 @@ def libcuda(card: Card) -> Any:
 
 
 def library(functions: dict[str, Callable[..., int]]) -> Any:
-    """Python functions behind real foreign calls, so that types and pointers are put to the test."""
+    """Python functions behind real foreign calls, which put types and pointers to the test."""
 
     class Library:
         pass

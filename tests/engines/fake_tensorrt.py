@@ -29,9 +29,12 @@ def tensorrt(card: Card) -> dict[str, Any]:
     TensorIOMode = Enum("TensorIOMode", "NONE INPUT OUTPUT")
     TensorLocation = Enum("TensorLocation", "DEVICE HOST")
     ErrorCodeTRT = Enum("ErrorCodeTRT", "INTERNAL_ERROR FAILED_ALLOCATION")
-    Strategy = Enum("ExecutionContextAllocationStrategy", "STATIC USER_MANAGED")
-    for enum in (DataType, TensorIOMode, TensorLocation, ErrorCodeTRT, Strategy):
+    ExecutionContextAllocationStrategy = Enum(
+        "ExecutionContextAllocationStrategy", "STATIC USER_MANAGED"
+    )
+    for enum in (DataType, TensorIOMode, TensorLocation, ErrorCodeTRT):
         offer(enum)
+    offer(ExecutionContextAllocationStrategy)
 
     @offer
     class ILogger:
@@ -70,8 +73,11 @@ def tensorrt(card: Card) -> dict[str, Any]:
             told, self.session = open_plan(data)
             self.profile, self.scratch = told["profile"], told["scratch"]
             self.recorder = runtime.error_recorder
-            self.inputs = {v.name: v for v in self.session.get_inputs()}
-            self.all = {**self.inputs, **{v.name: v for v in self.session.get_outputs()}}
+            self.inputs: dict[str, Any] = {v.name: v for v in self.session.get_inputs()}
+            self.all: dict[str, Any] = {
+                **self.inputs,
+                **{v.name: v for v in self.session.get_outputs()},
+            }
             self.shapes: dict[tuple[Any, ...], dict[str, tuple[int, ...]]] = {}
             self.contexts = 0
 
@@ -102,7 +108,7 @@ def tensorrt(card: Card) -> dict[str, Any]:
         def create_execution_context(self, strategy: Any) -> IExecutionContext | None:
             card.unrecorded("create_execution_context")
             card.at("context")
-            assert strategy is Strategy.USER_MANAGED
+            assert strategy is ExecutionContextAllocationStrategy.USER_MANAGED
             if self.contexts >= card.fails.get("contexts", 99):
                 self.recorder.report_error(ErrorCodeTRT.INTERNAL_ERROR, "no more contexts")
                 return None

@@ -37,7 +37,9 @@ def centred(out: Path) -> Path:
 def test_all_chunks_but_the_last_are_foreseen(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = centred(tmp_path / "v") if kind == "centred" else request.getfixturevalue(f"{kind}_pack")
+    folder = (
+        centred(tmp_path / "v") if kind == "centred" else request.getfixturevalue(f"{kind}_pack")
+    )
     pack = VoicePack(folder)
     graphs = {str(path): name for name, path in pack.graphs.items()}
     seen: dict[str, list[int]] = {name: [] for name in GRAPHS}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -79,9 +81,10 @@ def test_the_result_of_a_call_does_not_wait_for_the_next(card: Card) -> None:
         def __del__(self) -> None:
             gone.set()
 
-    held = Held()
-    gpu.call(lambda room, held=held: None)
-    del held
+    def use(held: Held) -> Callable[[Room], bool]:
+        return lambda room: held is None
+
+    gpu.call(use(Held()))
     assert gone.wait(5)
     gpu.close()
 
@@ -89,14 +92,14 @@ def test_the_result_of_a_call_does_not_wait_for_the_next(card: Card) -> None:
 @pytest.mark.parametrize(("failing", "pushed"), [("init", 0), ("stream", 1)])
 def test_a_card_that_cannot_be_entered_is_left(card: Card, failing: str, pushed: int) -> None:
     card.fails[failing] = True
-    with pytest.raises(GpuError, match="GPU 0 cannot be used: .*failed") as error:
+    with pytest.raises(GpuError, match=r"GPU 0 cannot be used: .*failed") as error:
         Gpu()
     assert error.value.code == "gpu_missing"
     assert card.events.count("push") == card.events.count("pop") == pushed
 
 
 def test_a_card_that_is_not_there(card: Card) -> None:
-    with pytest.raises(GpuError, match="GPU 3 cannot be used: .*sambertctl doctor --gpu"):
+    with pytest.raises(GpuError, match=r"GPU 3 cannot be used: .*sambertctl doctor --gpu"):
         Gpu(3)
 
 
@@ -169,6 +172,6 @@ def test_a_gpu_in_the_processors_memory_may_have_what_is_cached(card: Card) -> N
     gpu.close()
 
 
-def test_available_memory_is_read_or_unknown(tmp_path: pytest.TempPathFactory) -> None:
+def test_available_memory_is_read_or_unknown(tmp_path: Path) -> None:
     assert available() > 0
-    assert available(tmp_path / "none") == 0  # type: ignore[operator]
+    assert available(tmp_path / "none") == 0

@@ -77,11 +77,14 @@ def test_only_shapes_that_change_are_set(
     card: Card, gpu: Gpu, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = TrtSession(gpu, "small", PLAN)
-    told: list[tuple[str, int]] = []
+    told: list[str] = []
     at = card.at
-    monkeypatch.setattr(
-        card, "at", lambda what, *, quiet=False: (told.append(what), at(what, quiet=quiet))
-    )
+
+    def spied(what: str, *, quiet: bool = False) -> None:
+        told.append(what)
+        at(what, quiet=quiet)
+
+    monkeypatch.setattr(card, "at", spied)
     counts = []
     for size in (5, 5, 7, 5):
         told.clear()
@@ -229,7 +232,9 @@ def test_calls_from_many_threads(gpu: Gpu) -> None:
 def test_a_card_that_is_too_full_is_told_before_anything_is_taken(card: Card, gpu: Gpu) -> None:
     kept = TrtSession(gpu, "kept", PLAN)
     card.total = card.used + 64 * MIB + 100
-    with pytest.raises(GpuError, match=r"engine of small needs .*weights.*are free.*close") as error:
+    with pytest.raises(
+        GpuError, match=r"engine of small needs .*weights.*are free.*close"
+    ) as error:
         TrtSession(gpu, "small", PLAN)
     assert error.value.code == "gpu_memory"
     assert card.events.count("deserialize") == 1
