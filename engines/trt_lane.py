@@ -13,7 +13,7 @@ from engines.cuda_graph import CudaGraph
 from engines.errors import GpuError
 from engines.gpu_room import Room
 from engines.session import Array
-from engines.trt_tensors import REBUILD, Shapes, Tensor
+from engines.trt_tensors import REBUILD, Shapes, Tensor, shape_of
 
 if TYPE_CHECKING:
     import tensorrt
@@ -112,7 +112,7 @@ class Lane:
         full = dict(shapes)
         for tensor in self._tensors:
             if not tensor.is_input:
-                full[tensor.name] = tuple(context.get_tensor_shape(tensor.name))
+                full[tensor.name] = shape_of(context.get_tensor_shape(tensor.name))
         self._views = {t.name: t.view(self._memory, full[t.name]) for t in self._tensors}
         self._shapes = dict(shapes)
 

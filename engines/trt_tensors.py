@@ -79,6 +79,11 @@ class Tensor:
         return view
 
 
+def shape_of(dims: tensorrt.Dims) -> Shape:
+    """TensorRT's sizes as numpy's."""
+    return tuple(dims[i] for i in range(len(dims)))
+
+
 def read_tensors(
     engine: tensorrt.ICudaEngine, context: tensorrt.IExecutionContext, who: str
 ) -> tuple[Tensor, ...]:
@@ -98,13 +103,13 @@ def read_tensors(
                 "engine_broken", f"{who} takes or gives {name} on the processor; {REBUILD}"
             )
         if is_input[name]:
-            low, usual, high = (tuple(x) for x in engine.get_tensor_profile_shape(name, 0))
+            low, usual, high = map(shape_of, engine.get_tensor_profile_shape(name, 0))
             bounds[name] = low, usual, high
             if not context.set_input_shape(name, high):
                 raise GpuError("engine_broken", f"{who} refuses its own shapes; {REBUILD}")
     for name in names:
         if not is_input[name]:
-            most = tuple(context.get_tensor_shape(name))
+            most = shape_of(context.get_tensor_shape(name))
             if any(size < 0 for size in most):
                 raise GpuError(
                     "engine_broken", f"{who} gives {name} of a size nobody knows; {REBUILD}"
