@@ -6,18 +6,23 @@ from engines.acoustic import BLOCK
 from engines.pack import VoiceFile
 from engines.pipeline import chunk_frames
 
+FixedSize = dict[str, int]  # of the axis that varies, by input; 1 where not named
 
-def fixed_sizes(graph: str, voice: VoiceFile) -> tuple[int, ...]:
-    """How large the varying axes are, in utterances, decoder steps or mel frames.
 
-    Of postnet and vocoder those of a long sentence's chunks but the last, which may have any. The
-    encoder is run once or twice for a sentence, never at the same size for long.
+def fixed_sizes(graph: str, voice: VoiceFile) -> tuple[FixedSize, ...]:
+    """Of postnet and vocoder those of a long sentence's chunks but the last, which may have any.
+
+    Steps are of one utterance. The encoder is run once or twice for a sentence, at any size.
     """
     if graph == "postnet":
-        return _distinct(_fed(voice))
+        lag = voice.acoustic.postnet_lag
+        return tuple({"decoder_mel": n, "valid": n + lag} for n in _distinct(_fed(voice)))
     if graph == "vocoder":
-        return _distinct(_vocoded(voice))
-    return {"duration_step": (1,), "memory": (BLOCK,), "decoder_step": (1,)}.get(graph, ())
+        hop = voice.hop_length
+        return tuple({"mel": n, "excitation": n * hop} for n in _distinct(_vocoded(voice)))
+    if graph == "memory":
+        return ({"memory": BLOCK},)
+    return () if graph == "encoder" else ({},)
 
 
 def _fed(voice: VoiceFile) -> list[int]:

@@ -16,7 +16,7 @@ from engines.gpu_room import LEAST, Room, Stage
 from engines.libcuda import DriverError
 from engines.session import Array
 from engines.trt_lane import Buffers, Lane
-from engines.trt_tensors import REBUILD, Shapes, Tensor, buffer_bytes, read_tensors
+from engines.trt_tensors import REBUILD, Shapes, Tensor, buffer_bytes, choose_profile, read_tensors
 
 if TYPE_CHECKING:
     import tensorrt
@@ -27,7 +27,7 @@ Key = tuple[tuple[int, ...], ...]
 
 
 class TrtEngine:
-    """A tenant of the room: engine, buffers, a lane for any shape and one per recorded shape."""
+    """A tenant of the room: engine, buffers, a lane per profile and one per recorded shape."""
 
     tensors: tuple[Tensor, ...] = ()
 
@@ -40,10 +40,10 @@ class TrtEngine:
         self._room, self._who, self._most = room, who, most_graphs
         self._engine: tensorrt.ICudaEngine | None = None
         self._buffers: Buffers | None = None
-        self._any: Lane | None = None
+        self._lanes: dict[int, Lane] = {}  # by profile
         self._recorded: OrderedDict[Key, Lane] = OrderedDict()
         self._records = True
-        self._scratch = (0, 0)
+        self._scratch: tuple[int, int] | None = None
         self.bytes = 0
         try:
             with room.told(who):
@@ -63,15 +63,20 @@ class TrtEngine:
             raise room.ear.error(who, "does not take the engine", REBUILD)
         self._engine = engine
         self._take(len(data))
-        context = self._context(engine)
-        self.tensors = read_tensors(engine, context, who)
+        self.tensors = self._read(engine)
         size, scratch = buffer_bytes(self.tensors), max(engine.device_memory_size_v2, LEAST)
         room.budget.check(who, {"buffers": size, "scratch": room.growth(scratch)})
         self._take(size)
         device = room.cuda.mem_alloc(size)
         self._buffers = Buffers(device, room.cuda.pagelocked_empty(size, np.uint8))
-        self._any = Lane(who, context, self.tensors, self._buffers)
         room.enter(self, scratch)
+
+    def _read(self, engine: tensorrt.ICudaEngine) -> tuple[Tensor, ...]:
+        """In a context of its own, which is gone before there is anything for it to compute in."""
+        context = self._context(engine)
+        tensors = read_tensors(engine, context, self._room.handle, self._who)
+        self._room.stream.synchronize()  # a change of profile may be under way
+        return tensors
 
     def _take(self, size: int) -> None:
         self.bytes += size
@@ -88,47 +93,52 @@ class TrtEngine:
             raise self._room.ear.error(self._who, "makes no context for the engine", REBUILD)
         return context
 
-    def run(self, feeds: Mapping[str, Array], *, often: bool) -> dict[str, Array]:
-        """Outputs for inputs within the engine's shapes. often: such shapes are worth recording.
+    def run(self, feeds: Mapping[str, Array], profile: int, *, often: bool) -> dict[str, Array]:
+        """Outputs for inputs within the engine's shapes.
+
+        profile: the optimization profile that holds them. often: they are worth recording.
 
         Raises:
             GpuError: gpu_memory, gpu_failed, engine_broken.
         """
         with self._room.told(self._who):
             try:
-                return self._run(feeds, often)
+                return self._run(feeds, profile, often)
             except DriverError as error:
                 raise GpuError("gpu_failed", f"{self._who} failed on the GPU: {error}") from error
 
-    def _run(self, feeds: Mapping[str, Array], often: bool) -> dict[str, Array]:
+    def _run(self, feeds: Mapping[str, Array], profile: int, often: bool) -> dict[str, Array]:
         shapes: Shapes = {t.name: feeds[t.name].shape for t in self.tensors if t.is_input}
         if not (often and self._records and self._most):
-            return self._plain().run(self._room, feeds, shapes)
+            return self._plain(profile).run(self._room, feeds, shapes)
         key = tuple(shapes.values())
-        lane = self._recorded.get(key) or self._lane(key)
+        lane = self._recorded.get(key) or self._to_record(key, profile)
         self._recorded.move_to_end(key)
         out = lane.run(self._room, feeds, shapes)
         if not lane.recorded:  # it has run once, which is what recording wants
             self._record(lane)
         return out
 
-    def _plain(self) -> Lane:
-        if self._any is None:
-            raise GpuError("gpu_closed", f"{self._who} was given back; load the voice again")
-        return self._any
+    def _plain(self, profile: int) -> Lane:
+        """The lane for any shape of a profile."""
+        if profile not in self._lanes:
+            self._lanes[profile] = self._lane(profile)
+        return self._lanes[profile]
 
-    def _lane(self, key: Key) -> Lane:
-        """A new lane for a shape to record; the one that was not used for longest may go."""
-        self._plain()
-        assert self._engine is not None
-        assert self._buffers is not None
+    def _to_record(self, key: Key, profile: int) -> Lane:
+        """A lane for one shape; the one that was not used for longest may go."""
         while len(self._recorded) >= self._most:
             _, oldest = self._recorded.popitem(last=False)
             oldest.forget()
-        context = self._context(self._engine)
-        lane = self._recorded[key] = Lane(self._who, context, self.tensors, self._buffers)
-        lane.settle(*self._scratch)
+        lane = self._recorded[key] = self._lane(profile)
         return lane
+
+    def _lane(self, profile: int) -> Lane:
+        if self._engine is None or self._buffers is None or self._scratch is None:
+            raise GpuError("gpu_closed", f"{self._who} was given back; load the voice again")
+        context = self._context(self._engine)
+        choose_profile(context, profile, self._room.handle, self._who)
+        return Lane(self._who, context, self.tensors, self._buffers, self._scratch)
 
     def _record(self, lane: Lane) -> None:
         try:
@@ -151,7 +161,8 @@ class TrtEngine:
         """Compute in this memory; what was recorded knows another, and is recorded anew later."""
         self._drop_recorded()
         self._scratch = scratch, size
-        self._plain().settle(scratch, size)
+        for lane in self._lanes.values():
+            lane.settle(scratch, size)
 
     def release(self, stage: Stage) -> None:
         """Give back what is held of this stage; nothing the second time."""
@@ -159,7 +170,7 @@ class TrtEngine:
             self._forget()
         elif stage is Stage.CONTEXTS:
             self._recorded.clear()
-            self._any = None
+            self._lanes.clear()
         elif stage is Stage.ENGINE:
             self._engine = None
         elif self._buffers is not None or self.bytes:

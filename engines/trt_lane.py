@@ -45,8 +45,9 @@ class Lane:
         context: tensorrt.IExecutionContext,
         tensors: Sequence[Tensor],
         buffers: Buffers,
+        scratch: tuple[int, int],
     ) -> None:
-        """Bind once and for all.
+        """Bind once and for all; scratch: see `settle`.
 
         Raises:
             GpuError: engine_broken.
@@ -59,6 +60,7 @@ class Lane:
         for tensor in tensors:
             if not context.set_tensor_address(tensor.name, self._base + tensor.start):
                 raise GpuError("engine_broken", f"{who} does not take {tensor.name}; {REBUILD}")
+        self.settle(*scratch)
 
     @property
     def recorded(self) -> bool:

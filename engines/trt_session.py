@@ -12,7 +12,7 @@ from engines.errors import GpuError, VoiceError
 from engines.gpu import Gpu
 from engines.session import Array, Session
 from engines.trt_engine import MOST_GRAPHS, TrtEngine
-from engines.trt_tensors import Shapes, Tensor
+from engines.trt_tensors import Shapes
 
 LOG = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class TrtSession:
     @property
     def state_size(self) -> int:
         """Floats of streaming state per stream; 0 for a graph without state."""
-        return self._inputs["state"].high[-1] if "state" in self._inputs else 0
+        return self._inputs["state"].ranges[0].high[-1] if "state" in self._inputs else 0
 
     @property
     def device_bytes(self) -> int:
@@ -73,10 +73,10 @@ class TrtSession:
         """
         self._check(feeds)
         shapes = {name: feeds[name].shape for name in self._inputs}
-        if self._lost is None and self._takes(shapes):
-            often = tuple(shapes.values()) in self._often
+        profile = self._profile(shapes)
+        if self._lost is None and profile is not None:
             try:
-                return self._gpu.call(lambda room: self._engine.run(feeds, often=often))
+                return self._on_gpu(feeds, shapes, profile)
             except GpuError as error:
                 self._give_up(error)
         elif self._fallback is None:
@@ -85,30 +85,39 @@ class TrtSession:
         return self._fallback.run(feeds)
 
     def warm_up(
-        self, sizes: Iterable[int] = (), progress: Callable[[Shapes], None] = lambda shapes: None
+        self,
+        sizes: Iterable[Mapping[str, int]] = (),
+        progress: Callable[[Shapes], None] = lambda shapes: None,
     ) -> None:
         """Run every shape the engine was tuned for, and record those that will come often.
 
-        sizes: how large the varying axes are then, as a multiple of the smallest; see
-        engines/fixed_sizes.py. progress is told of each shape before it runs. Others may run in
-        between.
+        sizes: how large the axis that varies is then, by input; see engines/fixed_sizes.py.
+        progress is told of each shape before it runs. Other sessions may run in between.
 
         Raises:
             GpuError: as `run`; the fallback does not take over.
         """
-        inputs = self._inputs.items()
-        for shapes in (
-            {name: t.low for name, t in inputs},
-            {name: t.usual for name, t in inputs},
-            {name: t.high for name, t in inputs},
-        ):
+        for shapes in self._tuned():
             self._warm(shapes, progress)
         for size in sizes:
-            shapes = {name: _scaled(t, size) for name, t in inputs}
-            if self._takes(shapes):
-                self._often.add(tuple(shapes.values()))
-                self._warm(shapes, progress)
-                self._warm(shapes, progress)  # as recorded
+            shapes = {n: t.scaled(size.get(n, 1)) for n, t in self._inputs.items()}
+            if self._profile(shapes) is None:
+                LOG.warning("%s was not built for %s, which come often", self._who, shapes)
+                continue
+            self._often.add(tuple(shapes.values()))
+            self._warm(shapes, progress)
+            self._warm(shapes, progress)  # as recorded
+
+    def _tuned(self) -> list[Shapes]:
+        """Smallest, usual and largest shapes of each profile, each once."""
+        by_profile = zip(*(t.ranges for t in self._inputs.values()), strict=True)
+        out: list[Shapes] = []
+        for ranges in by_profile:
+            for inputs in zip(*ranges, strict=True):
+                shapes = dict(zip(self._inputs, inputs, strict=True))
+                if shapes not in out:
+                    out.append(shapes)
+        return out
 
     def close(self) -> None:
         """Give back what it holds on the GPU; nothing the second time."""
@@ -117,9 +126,22 @@ class TrtSession:
 
     def _warm(self, shapes: Shapes, progress: Callable[[Shapes], None]) -> None:
         progress(shapes)
+        profile = self._profile(shapes)
+        assert profile is not None
         feeds = {name: np.zeros(shape, self._inputs[name].dtype) for name, shape in shapes.items()}
+        self._on_gpu(feeds, shapes, profile)
+
+    def _on_gpu(self, feeds: Mapping[str, Array], shapes: Shapes, profile: int) -> dict[str, Array]:
         often = tuple(shapes.values()) in self._often
-        self._gpu.call(lambda room: self._engine.run(feeds, often=often))
+        return self._gpu.call(lambda room: self._engine.run(feeds, profile, often=often))
+
+    def _profile(self, shapes: Shapes) -> int | None:
+        """The first optimization profile that was made for these shapes."""
+        by_profile = zip(*(t.ranges for t in self._inputs.values()), strict=True)
+        for profile, ranges in enumerate(by_profile):
+            if all(it.holds(shapes[name]) for name, it in zip(shapes, ranges, strict=True)):
+                return profile
+        return None
 
     def _check(self, feeds: Mapping[str, Array]) -> None:
         for name, tensor in self._inputs.items():
@@ -137,18 +159,16 @@ class TrtSession:
             "export the voice again and build its engines",
         )
 
-    def _takes(self, shapes: Shapes) -> bool:
-        return all(t.takes(shapes[name]) for name, t in self._inputs.items())
-
     def _outside(self, shapes: Shapes) -> GpuError:
         told = "; ".join(
-            f"{name} {shapes[name]}, built for {t.low} to {t.high}"
-            for name, t in self._inputs.items()
-            if not t.takes(shapes[name])
+            f"{name} {shapes[name]}, built for "
+            + " or ".join(f"{it.low} to {it.high}" for it in tensor.ranges)
+            for name, tensor in self._inputs.items()
+            if not any(it.holds(shapes[name]) for it in tensor.ranges)
         )
         return GpuError(
             "engine_shape",
-            f"{self._who} was not built for this: {told}; run this graph on ONNX Runtime",
+            f"{self._who} was not built for this: {told or shapes}; run this graph on ONNX Runtime",
         )
 
     def _give_up(self, error: GpuError) -> None:
@@ -158,11 +178,3 @@ class TrtSession:
         if self._lost is None:
             self._lost = error
             LOG.warning("%s is left for its fallback: %s", self._who, error)
-
-
-def _scaled(tensor: Tensor, size: int) -> tuple[int, ...]:
-    """Its shape when the axes that may vary are `size` times as large as at least."""
-    return tuple(
-        low if low == high else low * size
-        for low, high in zip(tensor.low, tensor.high, strict=True)
-    )

@@ -294,9 +294,9 @@ def library(functions: dict[str, Callable[..., int]]) -> Any:
     return made
 
 
-def plan(model: bytes, profile: dict[str, Any], scratch: int = SCRATCH) -> bytes:
+def plan(model: bytes, *profiles: dict[str, Any], scratch: int = SCRATCH) -> bytes:
     """A plan the fake TensorRT takes."""
-    head = json.dumps({"profile": profile, "scratch": scratch}).encode()
+    head = json.dumps({"profiles": profiles, "scratch": scratch}).encode()
     return MAGIC + len(head).to_bytes(4, "little") + head + model
 
 

@@ -71,7 +71,7 @@ def tensorrt(card: Card) -> dict[str, Any]:
     class ICudaEngine:
         def __init__(self, runtime: Runtime, data: bytes) -> None:
             told, self.session = open_plan(data)
-            self.profile, self.scratch = told["profile"], told["scratch"]
+            self.profiles, self.scratch = told["profiles"], told["scratch"]
             self.recorder = runtime.error_recorder
             self.inputs: dict[str, Any] = {v.name: v for v in self.session.get_inputs()}
             self.all: dict[str, Any] = {
@@ -84,6 +84,10 @@ def tensorrt(card: Card) -> dict[str, Any]:
         @property
         def num_io_tensors(self) -> int:
             return len(self.all)
+
+        @property
+        def num_optimization_profiles(self) -> int:
+            return len(self.profiles)
 
         @property
         def device_memory_size_v2(self) -> int:
@@ -102,8 +106,7 @@ def tensorrt(card: Card) -> dict[str, Any]:
             return DataType[card.fails.get("dtype", NUMPY[self.all[name].type][0])]
 
         def get_tensor_profile_shape(self, name: str, profile_index: int) -> list[list[int]]:
-            assert profile_index == 0
-            return list(self.profile[name])
+            return list(self.profiles[profile_index][name])
 
         def create_execution_context(self, strategy: Any) -> IExecutionContext | None:
             card.unrecorded("create_execution_context")
@@ -136,17 +139,27 @@ def tensorrt(card: Card) -> dict[str, Any]:
             engine.contexts += 1
             self.shapes: dict[str, tuple[int, ...]] = {}
             self.addresses: dict[str, int] = {}
-            self.memory = (0, 0)
+            self.memory, self.profile = (0, 0), 0
             self.version, self.ran = 0, -1  # of what is set; which of them has run
 
         def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
             card.at("shape", quiet=True)
-            low, _, high = self.engine.profile[name]
+            low, _, high = self.engine.profiles[self.profile][name]
             fits = all(a <= n <= b for a, n, b in zip(low, shape, high, strict=True))
             if fits:
                 self.shapes[name] = tuple(shape)
                 self.version += 1
             return fits
+
+        def set_optimization_profile_async(self, profile_index: int, stream_handle: int) -> bool:
+            card.at("profile")
+            card.unrecorded("profile")
+            if profile_index >= card.fails.get("profiles", len(self.engine.profiles)):
+                return False
+            self.profile = profile_index
+            self.shapes.clear()
+            self.version += 1
+            return True
 
         def get_tensor_shape(self, name: str) -> tuple[int, ...]:
             if "sizes" in card.fails:

@@ -41,6 +41,10 @@ def gpu(card: Card) -> Iterator[Gpu]:
     it.close()
 
 
+def frames(*sizes: int) -> list[dict[str, int]]:
+    return [{"x": size} for size in sizes]
+
+
 def check(session: TrtSession, size: int, seed: int = 0) -> dict[str, Array]:
     given = feeds(size, seed)
     out = session.run(given)
@@ -55,7 +59,8 @@ def test_it_computes_and_goes_in_order(card: Card, gpu: Gpu) -> None:
     session = TrtSession(gpu, "small", PLAN)
     assert session.state_size == 4
     check(session, 8)
-    session.warm_up([4])
+    session.warm_up(frames(4))
+    card.events.clear()
     gpu.close()
     gone = [it for it in card.events if it.startswith(("destroy", "free", "pop", "detach"))]
     assert gone == [
@@ -116,6 +121,29 @@ def test_half_precision_outputs_come_as_float32(gpu: Gpu) -> None:
     np.testing.assert_allclose(out, expected(given)["y"], atol=4e-3)
 
 
+BUCKETS = [{"x": [[1, n]] * 3, "state": [[1, 4]] * 3} for n in (4, 6, 12)]
+
+
+def test_buckets_are_profiles_of_one_engine(card: Card, gpu: Gpu) -> None:
+    other = Other()
+    seen: list[Any] = []
+    session = TrtSession(gpu, "small", plan(model().SerializeToString(), *BUCKETS), other)
+    session.warm_up(frames(4, 5, 12), progress=seen.append)
+    assert [shapes["x"][1] for shapes in seen] == [4, 6, 12, 4, 4, 12, 12]
+    assert len(card.executables) == 2
+    for seed, size in enumerate([12, 4, 6, 4, 12, 6]):
+        check(session, size, seed)
+    assert other.sizes == []
+    check(session, 5)
+    assert other.sizes == [5]
+
+
+def test_a_profile_that_is_refused(card: Card, gpu: Gpu) -> None:
+    card.fails["profiles"] = 2
+    with pytest.raises(GpuError, match="refuses its profile 2; build"):
+        TrtSession(gpu, "small", plan(model().SerializeToString(), *BUCKETS))
+
+
 @pytest.mark.parametrize("size", [0, 13, 40])
 def test_shapes_it_was_not_built_for_go_elsewhere(card: Card, gpu: Gpu, size: int) -> None:
     other = Other()
@@ -132,10 +160,15 @@ def test_or_are_refused_by_name(gpu: Gpu) -> None:
     check(session, 12)
 
 
-def test_what_comes_often_is_recorded_and_launched(card: Card, gpu: Gpu) -> None:
+def test_what_comes_often_is_recorded_and_launched(
+    card: Card, gpu: Gpu, caplog: pytest.LogCaptureFixture
+) -> None:
     session = TrtSession(gpu, "small", PLAN)
     seen: list[Any] = []
-    session.warm_up([3, 6, 99], seen.append)
+    with caplog.at_level(logging.WARNING):
+        session.warm_up(frames(3, 6, 99), progress=seen.append)
+    assert [message for message in caplog.messages if "99" in message] == caplog.messages
+    assert len(caplog.messages) == 1
     assert [shapes["x"][1] for shapes in seen] == [1, 8, 12, 3, 3, 6, 6]
     assert len(card.executables) == 2
     launched = card.launches
@@ -147,7 +180,7 @@ def test_what_comes_often_is_recorded_and_launched(card: Card, gpu: Gpu) -> None
 
 def test_recordings_are_bounded_and_the_oldest_goes(card: Card, gpu: Gpu) -> None:
     session = TrtSession(gpu, "small", PLAN, most_graphs=2)
-    session.warm_up([2, 3, 4])
+    session.warm_up(frames(2, 3, 4))
     assert len(card.executables) == 2
     check(session, 3)
     before = card.launches
@@ -157,12 +190,12 @@ def test_recordings_are_bounded_and_the_oldest_goes(card: Card, gpu: Gpu) -> Non
         before = card.launches
         check(session, size)
         assert card.launches == before + launched
-    assert card.events.count("destroy context") == 3
+    assert card.events.count("destroy context") == 4  # and the one that was asked for shapes
 
 
 def test_without_recordings(card: Card, gpu: Gpu) -> None:
     session = TrtSession(gpu, "small", PLAN, most_graphs=0)
-    session.warm_up([3])
+    session.warm_up(frames(3))
     check(session, 3)
     assert "begin" not in card.events
 
@@ -174,7 +207,7 @@ def test_a_card_that_records_nothing_is_slower_and_says_so_once(
     card.fails[failing] = 2
     with caplog.at_level(logging.WARNING):
         session = TrtSession(gpu, "small", PLAN)
-        session.warm_up([3, 6])
+        session.warm_up(frames(3, 6))
         for size in (3, 6, 3):
             check(session, size)
     assert len(caplog.messages) == 1
@@ -185,12 +218,12 @@ def test_a_card_that_records_nothing_is_slower_and_says_so_once(
 
 def test_scratch_is_shared_and_grows_for_the_largest(card: Card, gpu: Gpu) -> None:
     data = model().SerializeToString()
-    first = TrtSession(gpu, "first", plan(data, PROFILE, 10_000))
-    first.warm_up([3])
+    first = TrtSession(gpu, "first", plan(data, PROFILE, scratch=10_000))
+    first.warm_up(frames(3))
     blocks = len(card.blocks)
-    second = TrtSession(gpu, "second", plan(data, PROFILE, 5_000))
+    second = TrtSession(gpu, "second", plan(data, PROFILE, scratch=5_000))
     assert len(card.blocks) == blocks + 1  # its buffers
-    third = TrtSession(gpu, "third", plan(data, PROFILE, 20_000))
+    third = TrtSession(gpu, "third", plan(data, PROFILE, scratch=20_000))
     assert sorted(map(len, card.blocks.values()))[-1] == 20_000
     assert 10_000 not in map(len, card.blocks.values())
     assert card.executables == {}  # it knew the old one
@@ -204,7 +237,7 @@ def test_scratch_is_shared_and_grows_for_the_largest(card: Card, gpu: Gpu) -> No
 
 def test_closing_gives_back_one_engine(card: Card, gpu: Gpu) -> None:
     kept, session = TrtSession(gpu, "kept", PLAN), TrtSession(gpu, "gone", PLAN, Other())
-    session.warm_up([3])
+    session.warm_up(frames(3))
     session.close()
     session.close()
     assert gpu.memory().keys() == {"the engine of kept", "scratch shared by all engines"}
@@ -224,7 +257,7 @@ def test_an_engine_that_was_closed_says_so(gpu: Gpu) -> None:
 
 def test_calls_from_many_threads(gpu: Gpu) -> None:
     session = TrtSession(gpu, "small", PLAN)
-    session.warm_up([4])
+    session.warm_up(frames(4))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda i: check(session, 1 + i % 12, i), range(100)))
 
@@ -248,11 +281,11 @@ def test_an_allocation_that_fails_all_the_same(
     card: Card, gpu: Gpu, failing: str, value: int
 ) -> None:
     kept = TrtSession(gpu, "kept", PLAN)
-    kept.warm_up([3])
+    kept.warm_up(frames(3))
     before = (gpu.memory(), len(card.blocks))
     card.fails[failing] = value
     with pytest.raises(GpuError, match="engine of small finds no place") as error:
-        TrtSession(gpu, "small", plan(model().SerializeToString(), PROFILE, 20_000))
+        TrtSession(gpu, "small", plan(model().SerializeToString(), PROFILE, scratch=20_000))
     assert error.value.code == "gpu_memory"
     assert (gpu.memory(), len(card.blocks)) == before
     check(kept, 5)
@@ -297,7 +330,7 @@ def test_a_card_that_fails_is_left_for_the_other_for_good(
 ) -> None:
     other = Other()
     session = TrtSession(gpu, "small", PLAN, other)
-    session.warm_up([4])
+    session.warm_up(frames(4))
     check(session, 4)
     assert session.lost is None
     card.fails[failing] = True
@@ -320,7 +353,7 @@ CAUSES: dict[str, tuple[str, str, Callable[[TrtSession], Any]]] = {
 @pytest.mark.parametrize("failing", CAUSES)
 def test_without_another_the_caller_is_told(card: Card, gpu: Gpu, failing: str) -> None:
     session = TrtSession(gpu, "small", PLAN)
-    session.warm_up([4])
+    session.warm_up(frames(4))
     code, told, run = CAUSES[failing]
     card.fails[failing] = True
     with pytest.raises(GpuError, match=f"the engine of small.*{told}") as error:
