@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, SupportsInt
+from typing import TYPE_CHECKING
 
 from engines.errors import GpuError
 from engines.gpu_memory import exhausted
@@ -68,11 +68,11 @@ def recorder(ear: Ear) -> trt.IErrorRecorder:
         def clear(self) -> None:
             self._reports.clear()
 
-        def get_error_code(self, arg0: SupportsInt) -> trt.ErrorCodeTRT:
-            return self._reports[int(arg0)][0]
+        def get_error_code(self, arg0: int) -> trt.ErrorCodeTRT:
+            return self._reports[arg0][0]
 
-        def get_error_desc(self, arg0: SupportsInt) -> str:
-            return self._reports[int(arg0)][1]
+        def get_error_desc(self, arg0: int) -> str:
+            return self._reports[arg0][1]
 
         def has_overflowed(self) -> bool:
             return len(self._reports) >= KEPT
