@@ -12,6 +12,11 @@ BuildError (`code` for programs, the message names the cure):
     dimension_unknown     a graph has a dynamic dimension whose range nobody states
     graph_refused         TensorRT's parser does not take a graph
     build_failed          TensorRT takes the graph but cannot build it
+    prove_missing         a package that the audio gate measures with is not installed
+    not_comparable        two sets of utterances that the audio gate cannot compare
+    tape_ended            FP32 speaks more than the candidate whose pace it keeps
+    candidate_unknown     a candidate for a graph that voices do not have
+    cannot_write          a report, picture or wave may not be written where it should go
 """
 
 from __future__ import annotations
