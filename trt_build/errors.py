@@ -32,6 +32,11 @@ BuildError (`code` for programs, the message names the cure):
     calibration_stale     a calibration is unfinished, or of other graphs
     range_missing         a layer is to run in INT8 whose range nobody knows
     group_unknown         a graph has no such group of layers
+    prove_missing         a package that the audio gate measures with is not installed
+    not_comparable        two sets of utterances that the audio gate cannot compare
+    tape_ended            FP32 speaks more than the candidate whose pace it keeps
+    candidate_unknown     a candidate for a graph that voices do not have
+    cannot_write          a report, picture or wave may not be written where it should go
 """
 
 from __future__ import annotations
