@@ -23,6 +23,11 @@ BuildError (`code` for programs, the message names the cure):
     disk_full             there is no room for a plan, a candidate or a calibration
     cannot_write          a file may not be written where it should go
     weak_typing_unsupported  this TensorRT has no weak typing, or none to rely on
+    backend_missing       this box has not what a backend needs
+    precision_unknown     a backend has no such rung
+    not_built             this box has no engines of a voice
+    nothing_named         it is not said what to remove
+    nothing_to_change     a graph has nothing that this precision changes
     tensorrt_unusable     TensorRT is there but does not start
     no_texts              there is nothing to calibrate with
     too_short             the calibration texts give too little speech
@@ -36,7 +41,6 @@ BuildError (`code` for programs, the message names the cure):
     not_comparable        two sets of utterances that the audio gate cannot compare
     tape_ended            FP32 speaks more than the candidate whose pace it keeps
     candidate_unknown     a candidate for a graph that voices do not have
-    cannot_write          a report, picture or wave may not be written where it should go
 """
 
 from __future__ import annotations
