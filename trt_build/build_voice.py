@@ -110,6 +110,7 @@ def build_voice(
             state.climbs[graph] = climb(
                 graph, _own(pack, graph), _rungs(state, graph), said[graph], setup.gate, say
             )
+            state.climbs[graph].close()  # until all are heard together; a GPU may be small
             stack.callback(state.climbs[graph].close)
         quality = _together(state, stack)
         made, files = _published(state, quality)
