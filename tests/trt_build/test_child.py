@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -261,11 +262,7 @@ def test_a_build_in_a_child_is_stopped(trt: Any, tmp_path: Path) -> None:
 
 
 def test_without_tensorrt_a_child_names_the_cure(tmp_path: Path) -> None:
-    try:
-        import tensorrt  # noqa: F401
-    except ImportError:
-        pass
-    else:
+    if importlib.util.find_spec("tensorrt"):
         pytest.skip("TensorRT is installed here")
     with pytest.raises(BuildError, match="pip install") as error:
         build_in_child(memory_task(tmp_path, library=""), Limits(time_s=60))
