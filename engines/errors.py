@@ -5,8 +5,11 @@ EngineError
 ├── StyleError   the wish cannot be met: unknown_speaker, unknown_emotion, bad_style
 ├── VoiceError   the voice pack cannot be used: voice_not_found, voice_broken,
 │                voice_hash_mismatch, voice_unsupported
-└── StoreError   built engines cannot be used or kept: store_broken, store_locked, store_full,
-                 store_unwritable, engine_corrupt, engine_stale
+├── StoreError   built engines cannot be used or kept: store_broken, store_locked, store_full,
+│                store_unwritable, engine_corrupt, engine_stale
+└── GpuError     the GPU cannot do it, ONNX Runtime on the processor still can: gpu_missing (no
+                 driver, no card), gpu_not_installed (a package), gpu_memory, gpu_failed (CUDA says
+                 so), gpu_closed, engine_broken, engine_shape (built for other shapes)
 
 Every error carries a sentence for people, which names the cure, and a `code` for machines.
 """
@@ -36,3 +39,7 @@ class VoiceError(EngineError):
 
 class StoreError(EngineError):
     """Engines built for this box are damaged, foreign, or cannot be published."""
+
+
+class GpuError(EngineError):
+    """The GPU, its driver or an engine built for it is of no use for this."""

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import onnxruntime as ort
 
+from engines.device import device
 from engines.errors import EngineError, StoreError
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
@@ -34,12 +35,19 @@ class Opened:
 def here(backend: Backend) -> tuple[str, str]:
     """Device and runtime of this box as engines are keyed by: ("AMD EPYC", "onnxruntime 1.32.0").
 
+    A GPU is known by name and compute capability: ("Orin 8.7", "tensorrt 10.3.0").
+
     Raises:
         StoreError: engine_stale, this box has no such backend.
     """
-    if backend != "ort-cpu":
-        raise StoreError("engine_stale", f"{backend} is not to be had on this box")
-    return _processor(), f"onnxruntime {ort.__version__}"
+    if backend == "ort-cpu":
+        return _processor(), f"onnxruntime {ort.__version__}"
+    it = device()
+    if backend == "tensorrt" and it.usable:
+        return f"{it.gpu} {it.sm}", f"tensorrt {it.tensorrt}"
+    if backend == "ort-cuda" and it.gpu and "CUDAExecutionProvider" in it.providers:
+        return f"{it.gpu} {it.sm}", f"onnxruntime {it.onnxruntime}"
+    raise StoreError("engine_stale", f"{backend} is not to be had on this box: {it.why}")
 
 
 def open_engines(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import onnxruntime as ort
 
@@ -14,8 +15,13 @@ from engines.session import Array
 class OrtSession:
     """One ONNX graph on the CPU, with a bounded number of threads."""
 
-    def __init__(self, graph: Path | bytes, threads: int) -> None:
-        """Load a file, or the bytes of one.
+    def __init__(
+        self,
+        graph: Path | bytes,
+        threads: int,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Load a file, or the bytes of one. settings: session options by ONNX Runtime's names.
 
         Raises:
             VoiceError: voice_broken, ONNX Runtime does not take it.
@@ -27,6 +33,8 @@ class OrtSession:
         options.log_severity_level = 3
         # Idle threads must sleep: a resident daemon shares the robot's processor.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        for key, value in settings.items():
+            options.add_session_config_entry(key, value)
         try:
             source = graph if isinstance(graph, bytes) else str(graph)
             self._session = ort.InferenceSession(source, options, ["CPUExecutionProvider"])

@@ -122,7 +122,23 @@ class Store:
         Raises:
             StoreError: store_broken, the manifest cannot be read or is another pack's.
         """
-        path = self.folder(pack) / MANIFEST
+        folder = self.folder(pack)
+        manifest = self.manifest(folder)
+        if manifest is not None and manifest.pack != pack_digest(pack):
+            raise _foreign(folder / MANIFEST)
+        return manifest
+
+    def folders(self) -> list[Path]:
+        """The folders of all packs that have or had engines here, of packs long gone too."""
+        return [path for path in sorted(self.root.glob("*/")) if _ours(path)]
+
+    def manifest(self, folder: Path) -> Manifest | None:
+        """The manifest in one of the folders; None where nothing was published.
+
+        Raises:
+            StoreError: store_broken.
+        """
+        path = folder / MANIFEST
         try:
             manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
         except FileNotFoundError:
@@ -131,11 +147,8 @@ class Store:
             raise StoreError(
                 "store_broken", f"{path} cannot be read ({error}); build the engines again"
             ) from error
-        if manifest.format != FORMAT or manifest.pack != pack_digest(pack):
-            raise StoreError(
-                "store_broken",
-                f"{path} is of another voice or version of sambertd; build the engines again",
-            )
+        if manifest.format != FORMAT:
+            raise _foreign(path)
         return manifest
 
     def data(self, pack: VoicePack, engine: Engine) -> bytes:
@@ -144,8 +157,12 @@ class Store:
         Raises:
             StoreError: engine_corrupt; nothing of such a file may be loaded.
         """
-        path = self.folder(pack) / engine.file
-        if not engine.file or path.parent != self.folder(pack):
+        return self.engine(self.folder(pack), engine)
+
+    def engine(self, folder: Path, engine: Engine) -> bytes:
+        """The same of an engine in one of the folders; raises the same."""
+        path = folder / engine.file
+        if not engine.file or path.parent != folder:
             raise StoreError("engine_corrupt", f"{engine.file!r} is no file of {path.parent}")
         try:
             data = path.read_bytes()
@@ -168,7 +185,12 @@ class Store:
         Raises:
             StoreError: store_locked, another process builds there; store_full, store_unwritable.
         """
-        folder = self.folder(pack)
+        with self.lock_folder(self.folder(pack)) as folder:
+            yield folder
+
+    @contextmanager
+    def lock_folder(self, folder: Path) -> Iterator[Path]:
+        """The same of one of the folders; raises the same."""
         with _told(folder):
             folder.mkdir(parents=True, exist_ok=True)
             handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
@@ -179,8 +201,8 @@ class Store:
                 owner = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
                 raise StoreError(
                     "store_locked",
-                    f"process {owner} already builds the engines of {pack.file.name}; wait for it, "
-                    "or stop it",
+                    f"process {owner} already builds the engines in {folder}; wait for it, or "
+                    "stop it",
                 ) from None
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
@@ -203,12 +225,15 @@ class Store:
             write_atomically(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
         self._sweep(folder, manifest)
 
-    def clean(self, keep: frozenset[Path] = frozenset()) -> list[Path]:
-        """Remove the folders of all packs but those to keep; what was removed."""
-        gone = [p for p in sorted(self.root.glob("*/")) if p not in keep and _ours(p)]
-        for folder in gone:
-            shutil.rmtree(folder, ignore_errors=True)
-        return gone
+    def remove(self, folder: Path) -> None:
+        """Remove one of the folders, unless it is being built in.
+
+        Raises:
+            StoreError: store_locked, store_unwritable.
+        """
+        with self.lock_folder(folder), _told(folder):
+            (folder / MANIFEST).unlink(missing_ok=True)  # first: what is half gone is named nowhere
+            shutil.rmtree(folder)
 
     def _sweep(self, folder: Path, manifest: Manifest) -> None:
         named = {engine.file for engine in manifest.engines.values()}
@@ -233,6 +258,13 @@ def write_atomically(path: Path, data: bytes) -> None:
         with suppress(OSError):
             os.unlink(name)
         raise
+
+
+def _foreign(path: Path) -> StoreError:
+    return StoreError(
+        "store_broken",
+        f"{path} is of another voice or version of sambertd; build the engines again",
+    )
 
 
 def _ours(folder: Path) -> bool:

@@ -19,6 +19,12 @@ COMMANDS = (
     "trt_build.importing.command",
     "trt_build.commands.graphs",
     "trt_build.commands.check",
+    "trt_build.commands.calibrate",
+    "trt_build.commands.build",
+    "trt_build.commands.verify",
+    "trt_build.commands.list",
+    "trt_build.commands.report",
+    "trt_build.commands.clean",
 )
 
 

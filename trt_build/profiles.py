@@ -9,6 +9,7 @@ import onnx
 
 from engines import pipeline
 from engines.acoustic import BLOCK
+from engines.fixed_sizes import fixed_sizes
 from engines.pack import Acoustic, Vocoder, VoiceFile
 from trt_build.errors import BuildError
 
@@ -33,6 +34,7 @@ class Shapes(NamedTuple):
 
 
 Profile = dict[str, Shapes]
+Buckets = tuple[Profile, ...]
 
 
 def exactly(size: int) -> Sizes:
@@ -102,6 +104,38 @@ def profile(model: onnx.ModelProto, dimensions: Mapping[str, Sizes]) -> Profile:
         BuildError: dimension_unknown, a dynamic dimension has no name, or one not in `dimensions`.
     """
     return {value.name: _shapes(model, value, dimensions) for value in model.graph.input}
+
+
+def buckets(model: onnx.ModelProto, dimensions: Mapping[str, Sizes], voice: VoiceFile) -> Buckets:
+    """The shapes that come over and over, each by itself, and then the whole range.
+
+    An engine is fastest at shapes it was built for alone. Which come often: engines/fixed_sizes.py.
+
+    Raises:
+        BuildError: dimension_unknown.
+    """
+    whole = profile(model, dimensions)
+    often = [
+        {name: _pinned(shapes, sizes.get(name, 1)) for name, shapes in whole.items()}
+        for sizes in fixed_sizes(model.graph.name, voice)
+    ]
+    return (*(one for one in often if one != whole and _within(one, whole)), whole)
+
+
+def _pinned(shapes: Shapes, size: int) -> Shapes:
+    """The same with what varies at one size."""
+    shape = tuple(
+        low if low == high else size for low, high in zip(shapes.min, shapes.max, strict=True)
+    )
+    return Shapes(shape, shape, shape)
+
+
+def _within(one: Profile, whole: Profile) -> bool:
+    return all(
+        low <= size <= high
+        for name, shapes in one.items()
+        for low, size, high in zip(whole[name].min, shapes.opt, whole[name].max, strict=True)
+    )
 
 
 def _shapes(

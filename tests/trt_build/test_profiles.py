@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from benchmarks import random_voice
 from engines import pipeline
 from engines.ort_session import OrtSession
-from engines.pack import Acoustic, Vocoder, VoicePack
+from engines.pack import GRAPHS, Acoustic, Vocoder, VoicePack
 from engines.session import Array
 from engines.voice import Style, Voice
 from tests.trt_build.golden_graphs import CASES, case
@@ -26,6 +26,7 @@ from trt_build.profiles import (
     SLOTS,
     Sizes,
     acoustic_dimensions,
+    buckets,
     chunk_frames,
     exactly,
     profile,
@@ -78,7 +79,7 @@ def test_what_the_engines_feed_is_within(
     run = OrtSession.run
 
     def spied(session: OrtSession, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        path = session._name
+        path = str(session._name)
         for name, (low, _, high) in profiles[path].items():
             shape = feeds[name].shape
             if not within(shape, low, high):
@@ -152,3 +153,17 @@ def test_the_first_chunk_fits_whatever_the_vocoder_sees(context: int, lag: int) 
 
 def replace_lag(lag: int) -> Acoustic:
     return msgspec.structs.replace(ACOUSTIC, postnet_lag=lag)
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_buckets_are_what_comes_often_and_then_all(graph: str, tmp_path: Path) -> None:
+    pack = VoicePack(tiny_voice(tmp_path / "tiny", causal=True, nsf=True))
+    model, dimensions = read_graphs(pack)[graph], voice_dimensions(pack.file)[graph]
+    *often, whole = buckets(model, dimensions, pack.file)
+    assert whole == profile(model, dimensions)
+    assert len(often) == {"encoder": 0, "postnet": 4, "vocoder": 4}.get(graph, 1)
+    for one in often:
+        assert one.keys() == whole.keys()
+        for name, (low, usual, high) in one.items():
+            assert low == usual == high
+            assert within(usual, whole[name].min, whole[name].max)

@@ -1,0 +1,159 @@
+"""ONNX Runtime with bound memory: for real on the processor, on CUDA as far as it refuses."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from engines import ort_cuda
+from engines.errors import GpuError, VoiceError
+from engines.ort_cuda import BOUND_SHAPES, CUDA, OrtCudaSession, cuda_options, providers
+from engines.ort_session import OrtSession
+from engines.pack import GRAPHS, VoicePack
+from engines.session import Session
+from engines.voice import RuntimeOptions, Voice
+from tests.engines.small_graph import expected, feeds, model
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    onnx.save(model(), tmp_path / "small.onnx")
+    return tmp_path / "small.onnx"
+
+
+@pytest.fixture
+def session(path: Path) -> OrtCudaSession:
+    return OrtCudaSession(path, device="cpu")
+
+
+def test_it_computes_whatever_the_shapes(session: OrtCudaSession) -> None:
+    assert session.state_size == 4
+    for seed, size in enumerate([3, 3, 8, 3, 100, 1, 8]):
+        given = feeds(size, seed)
+        out = session.run(given)
+        for name, value in expected(given).items():
+            np.testing.assert_allclose(out[name], value, atol=1e-6)
+
+
+def test_neither_inputs_nor_outputs_are_shared_with_the_next_call(session: OrtCudaSession) -> None:
+    first, second = feeds(3, 1), feeds(3, 2)
+    kept = {name: value.copy() for name, value in first.items()}
+    out = session.run(first)
+    told = {name: value.copy() for name, value in out.items()}
+    session.run(second)
+    for name in kept:
+        np.testing.assert_array_equal(first[name], kept[name])
+    for name in told:
+        np.testing.assert_array_equal(out[name], told[name])
+
+
+def test_memory_is_kept_for_some_shapes_only(session: OrtCudaSession) -> None:
+    for size in range(1, 3 * BOUND_SHAPES):
+        session.run(feeds(size))
+    assert len(session._bound) == BOUND_SHAPES
+
+
+def test_inputs_that_do_not_lie_in_order(session: OrtCudaSession) -> None:
+    given = feeds(5)
+    turned = {**given, "x": np.repeat(given["x"], 2, 1)[:, ::2]}
+    np.testing.assert_allclose(session.run(turned)["y"], expected(given)["y"], atol=1e-6)
+
+
+def test_calls_from_many_threads(session: OrtCudaSession) -> None:
+    def check(seed: int) -> None:
+        given = feeds(1 + seed % 12, seed)
+        np.testing.assert_allclose(session.run(given)["y"], expected(given)["y"], atol=1e-6)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(check, range(100)))
+
+
+def test_wrong_inputs_are_the_voices_fault(session: OrtCudaSession) -> None:
+    for wrong in ({"x": feeds(3)["x"]}, {**feeds(3), "state": np.zeros((1, 4), np.int64)}):
+        with pytest.raises(VoiceError, match=r"does not fit its voice\.toml") as error:
+            session.run(wrong)
+        assert error.value.code == "voice_broken"
+    session.run(feeds(3))
+
+
+def test_a_file_that_is_no_graph(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"no graph")
+    with pytest.raises(VoiceError, match="not a graph ONNX Runtime can run"):
+        OrtCudaSession(tmp_path / "x.onnx", device="cpu")
+
+
+def test_a_voice_speaks_the_same_with_it(plain_pack: Path) -> None:
+    pack = VoicePack(plain_pack)
+    options = RuntimeOptions(vocoder_threads=1)
+    bound: dict[str, Session] = {n: OrtCudaSession(pack.graphs[n], "cpu") for n in GRAPHS}
+    plain: dict[str, Session] = {n: OrtSession(pack.graphs[n], 1) for n in GRAPHS}
+    told = []
+    for engines in (bound, plain):
+        with Voice(pack, options, engines) as voice:
+            chunks = [chunk.pcm for chunk in voice.stream(voice.plan("今天天气真好。"))]
+        told.append(np.concatenate(chunks))
+    np.testing.assert_allclose(told[0], told[1], atol=1e-6)
+
+
+def test_options_bound_the_arena_and_do_not_try_every_convolution() -> None:
+    options = cuda_options(1, 123_456_789)
+    assert options["device_id"] == "1"
+    assert options["gpu_mem_limit"] == "123456789"
+    assert options["arena_extend_strategy"] == "kSameAsRequested"
+    assert options["cudnn_conv_algo_search"] == "HEURISTIC"
+    assert all(isinstance(value, str) for value in options.values())
+
+
+def test_without_cuda_it_says_what_to_install(path: Path) -> None:
+    if CUDA in providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    with pytest.raises(
+        GpuError, match=r"no CUDAExecutionProvider, only .*CPU.*onnxruntime-gpu"
+    ) as error:
+        OrtCudaSession(path)
+    assert error.value.code == "gpu_not_installed"
+
+
+def test_a_cuda_that_cannot_be_loaded_is_not_passed_over(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime takes the processor then, with no more than a line on stderr."""
+    monkeypatch.setattr(ort_cuda, "providers", lambda: (CUDA, "CPUExecutionProvider"))
+    asked: list[Any] = []
+
+    def silent(name: str, settings: Any, wanted: list[Any]) -> ort.InferenceSession:
+        asked.append(wanted)
+        return real(name, settings, ["CPUExecutionProvider"])
+
+    real = ort.InferenceSession
+    monkeypatch.setattr(ort, "InferenceSession", silent)
+    with pytest.raises(GpuError, match=r"cannot load its CUDAExecutionProvider: .*doctor --gpu"):
+        OrtCudaSession(path, limit=1000)
+    assert asked[0][0] == (CUDA, cuda_options(0, 1000))
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("Failed to allocate memory for requested buffer of size 64", "gpu_memory"),
+        ("CUDA failure 2: out of memory ; GPU=0", "gpu_memory"),
+        ("CUDNN failure 4: CUDNN_STATUS_INTERNAL_ERROR", "gpu_failed"),
+        ("Invalid rank for input: x", "voice_broken"),
+    ],
+)
+def test_what_onnx_runtime_says_is_sorted(
+    session: OrtCudaSession, monkeypatch: pytest.MonkeyPatch, said: str, code: str
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(session._session, "run_with_iobinding", fail)
+    with pytest.raises((GpuError, VoiceError), match=r"small\.onnx") as error:
+        session.run(feeds(3))
+    assert error.value.code == code

@@ -1,0 +1,102 @@
+"""What each rung is made of, and that it loads where it is meant to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import onnx
+import pytest
+from onnx import TensorProto
+
+from engines.ort_session import OrtSession
+from engines.pack import VoicePack
+from engines.store import Backend, Precision
+from tests.trt_build import slow_voice
+from trt_build.builder import build
+from trt_build.calibrate import calibrate
+from trt_build.errors import BuildError
+from trt_build.graph_file import read_graph, read_graphs
+from trt_build.profiles import profile, voice_dimensions
+from trt_build.recipes import recipes
+from trt_build.rungs import LADDERS
+
+TEXTS = ["你好，今天天气真好，阳光洒在窗台上，我泡了一杯咖啡，准备开始一天的工作。"] * 4
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> VoicePack:
+    return slow_voice.write(tmp_path_factory.mktemp("voices") / "tiny", [])
+
+
+@pytest.fixture(scope="module")
+def ranges(pack: VoicePack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ranges") / "calibration.json"
+    calibrate(pack, TEXTS, path)
+    return path
+
+
+def kinds(model: onnx.ModelProto) -> set[int]:
+    return {tensor.data_type for tensor in model.graph.initializer}
+
+
+@pytest.mark.parametrize("backend", get_args(Backend))
+def test_every_rung_has_a_recipe(pack: VoicePack, ranges: Path, backend: Backend) -> None:
+    known = recipes(pack, backend, (), ranges)
+    assert tuple(known) == LADDERS[backend]
+    made = {recipe.made_of("memory") for recipe in known.values()}
+    assert len(made) == len(known)
+
+
+def test_only_what_is_asked_for(pack: VoicePack, ranges: Path) -> None:
+    both: list[Precision] = ["fp32", "int8"]
+    assert list(recipes(pack, "tensorrt", both, ranges)) == ["int8", "fp32"]
+    wanted: list[Precision] = ["int8"]
+    with pytest.raises(BuildError) as error:
+        recipes(pack, "ort-cuda", wanted, ranges)
+    assert error.value.code == "precision_unknown"
+
+
+def test_int8_without_ranges_fails_by_name(pack: VoicePack, tmp_path: Path) -> None:
+    recipe = recipes(pack, "tensorrt", (), tmp_path / "none.json")["int8"]
+    assert recipe.made_of("vocoder")
+    with pytest.raises(BuildError, match="calibrate") as error:
+        recipe("vocoder", read_graph(pack.graphs["vocoder"]))
+    assert error.value.code == "calibration_missing"
+
+
+def test_other_ranges_or_groups_are_another_engine(
+    pack: VoicePack, ranges: Path, tmp_path: Path
+) -> None:
+    calibrate(pack, [*TEXTS, "再见。"], tmp_path / "other.json")
+    made = {
+        recipes(pack, "tensorrt", (), path, groups)["int8"].made_of("vocoder")
+        for path in (ranges, tmp_path / "other.json")
+        for groups in (None, {"vocoder": ["x"]})
+    }
+    assert len(made) == 4
+
+
+@pytest.mark.parametrize("graph", ["encoder", "memory", "decoder_step"])
+def test_int8_for_the_processor_runs_and_is_smaller(pack: VoicePack, graph: str) -> None:
+    model = read_graph(pack.graphs[graph])
+    (made,) = recipes(pack, "ort-cpu", (), Path("none"))["int8"](graph, model)
+    assert TensorProto.INT8 in kinds(made.model) or TensorProto.UINT8 in kinds(made.model)
+    OrtSession(made.model.SerializeToString(), 1)
+
+
+@pytest.mark.tensorrt
+@pytest.mark.parametrize("precision", LADDERS["tensorrt"])
+def test_every_rung_builds_in_tensorrt(
+    trt: Any, pack: VoicePack, ranges: Path, precision: Precision
+) -> None:
+    recipe = recipes(pack, "tensorrt", (), ranges)[precision]
+    dimensions, built = voice_dimensions(pack.file), 0
+    for name, model in read_graphs(pack).items():
+        for candidate in recipe(name, model):
+            shapes = [profile(candidate.model, dimensions[name])]
+            assert build(trt, candidate.model, shapes).data
+            built += 1
+            if precision.startswith("int8"):
+                assert TensorProto.INT8 in kinds(candidate.model)
+    assert built
