@@ -69,8 +69,8 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
             0.985,
             0.96,
             "intelligibility (Taal 2011): every word as clear as before",
-            strict_mean=0.999,
-            strict_worst=0.997,
+            strict_mean=0.9992,
+            strict_worst=0.998,
             best=1.0,
             digits=4,
         ),
@@ -80,8 +80,8 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
             1.5,
             "a quarter of the distance between the voice and its recordings; two takes of one "
             "speaker are further apart",
-            strict_mean=0.4,
-            strict_worst=0.6,
+            strict_mean=0.3,
+            strict_worst=0.45,
         ),
         "log_mel_db": Limit(
             "log-mel distance, dB",
@@ -89,8 +89,8 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
             1.8,
             "about the least change of level in one band that is heard; up to half the voice's own "
             "rate, which PESQ does not see",
-            strict_mean=0.6,
-            strict_worst=0.9,
+            strict_mean=0.45,
+            strict_worst=0.7,
         ),
         "f0_cents": Limit(
             "f0 RMSE, cents",
