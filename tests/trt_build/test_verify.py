@@ -50,7 +50,8 @@ def noisy(decibels: float) -> Fault:
     def fault(wave: Floats) -> Floats:
         power = np.sqrt((wave.astype(np.float64) ** 2).mean())
         noise = np.random.default_rng(3).standard_normal(len(wave)) * power
-        return (wave + noise * 10.0 ** (-decibels / 20.0)).astype(np.float32)
+        out: Floats = (wave + noise * 10.0 ** (-decibels / 20.0)).astype(np.float32)
+        return out
 
     return fault
 
