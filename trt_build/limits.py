@@ -60,8 +60,8 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
             "PESQ-WB",
             4.0,
             3.5,
-            "ITU-T P.862.2 against the FP32 wave, of at most 4.64, on the scale of listeners' opinions "
-            "where 4 is good; white noise 45 dB below the speech already costs as much",
+            "ITU-T P.862.2 against the FP32 wave, of at most 4.64, on the scale of listeners' "
+            "opinions where 4 is good; white noise 45 dB below the speech already costs as much",
             best=PESQ_BEST,
         ),
         "stoi": Limit(
