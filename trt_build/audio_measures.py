@@ -32,6 +32,7 @@ SUREST_S = 0.1
 MOMENT_S = 0.01  # what holes and bursts are made of
 LOUD_DB, HOLE_DB, BURST_DB = 30.0, 15.0, 10.0
 CLIPPED = 0.999
+SILENT = 1e-5
 FLAT_SAMPLES = 4
 PESQ_PIECE_S = 12.0  # P.862 is made for 8 to 12 s and keeps room for 50 utterances
 PESQ_SHORTEST_S = 0.25
@@ -146,8 +147,8 @@ def compare(reference: Sound, candidate: Sound) -> dict[str, float]:
         "length": abs(longer),
         "holes_ms": holes,
         "bursts_ms": bursts,
-        "clipped": max(0.0, clipping(candidate.wave) - clipping(reference.wave)),
-        "dc": abs(mean(candidate.wave) - mean(reference.wave)),
+        "clipped": max(0.0, clipping(fitted.wave) - clipping(reference.wave)),
+        "dc": abs(mean(fitted.wave) - mean(reference.wave)),
         "not_finite": 1.0 - float(candidate.finite.mean()) if len(candidate.wave) else 0.0,
         "snr_db": snr(reference.wave, fitted.wave),
     }
@@ -215,9 +216,9 @@ def f0_distance(reference: Sound, candidate: Sound) -> Pitch:
     gap = cents(left, right)
     fine = both & (np.abs(gap) < GROSS_CENTS)
     error = float((fine != (voiced | (right > 0))).sum() / len(sure[sure]))
-    if not fine.any():
-        return Pitch(math.nan, math.nan, error)
-    return Pitch(rms(gap[fine]), abs(float(np.median(gap[both]))), error)
+    spread = rms(gap[fine]) if fine.any() else math.nan
+    shift = abs(float(np.median(gap[both]))) if both.any() else math.nan
+    return Pitch(spread, shift, error)
 
 
 def dropouts(reference: Doubles, candidate: Doubles) -> tuple[float, float]:
@@ -270,7 +271,7 @@ def stoi(reference: Floats, candidate: Floats) -> float:
     """Short-time objective intelligibility (Taal 2011), 0 to 1; NaN for less than half a second of
     speech. 16 kHz, equal lengths."""
     pystoi = prove("pystoi")
-    if len(reference) < STOI_SHORTEST_S * RATE or rms(reference) < 1e-5:
+    if len(reference) < STOI_SHORTEST_S * RATE or rms(reference) < SILENT:
         return math.nan
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -301,7 +302,7 @@ def pesq_wb(reference: Floats, candidate: Floats) -> float:
 
 def _pesq_piece(reference: Floats, candidate: Floats) -> float:
     pesq = import_module("pesq")
-    if len(reference) < PESQ_SHORTEST_S * RATE or rms(reference) < 1e-5:
+    if len(reference) < PESQ_SHORTEST_S * RATE or min(rms(reference), rms(candidate)) < SILENT:
         return math.nan
     try:
         return float(pesq.pesq(RATE, reference, candidate, "wb"))

@@ -60,8 +60,8 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
             "PESQ-WB",
             4.0,
             3.5,
-            "ITU-T P.862.2 against the FP32 wave, of at most 4.64: above 4 listeners call a change "
-            "imperceptible or not annoying, and white noise at 45 dB already costs that much",
+            "ITU-T P.862.2 against the FP32 wave, of at most 4.64, on the scale of listeners' "
+            "opinions where 4 is good; white noise 45 dB below the speech already costs as much",
             best=PESQ_BEST,
         ),
         "stoi": Limit(
@@ -69,8 +69,8 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
             0.985,
             0.96,
             "intelligibility (Taal 2011): every word as clear as before",
-            strict_mean=0.999,
-            strict_worst=0.997,
+            strict_mean=0.9992,
+            strict_worst=0.998,
             best=1.0,
             digits=4,
         ),
@@ -78,10 +78,10 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
             "mel-cepstral distortion, dB",
             1.0,
             1.5,
-            "a quarter of the distance between the voice and its recordings; two takes of one "
-            "speaker are further apart",
-            strict_mean=0.4,
-            strict_worst=0.6,
+            "a quarter of the distance between the voice and its recordings; another reading of "
+            "a sentence by the same voice is at 1.8",
+            strict_mean=0.3,
+            strict_worst=0.45,
         ),
         "log_mel_db": Limit(
             "log-mel distance, dB",
@@ -89,8 +89,8 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
             1.8,
             "about the least change of level in one band that is heard; up to half the voice's own "
             "rate, which PESQ does not see",
-            strict_mean=0.6,
-            strict_worst=0.9,
+            strict_mean=0.45,
+            strict_worst=0.7,
         ),
         "f0_cents": Limit(
             "f0 RMSE, cents",
@@ -103,7 +103,7 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
             "f0 shift, cents",
             5.0,
             10.0,
-            "the least shift of pitch that trained listeners hear in a vowel",
+            "about 0.3 %, the least shift that trained listeners hear in a steady vowel",
             digits=1,
         ),
         "voicing_error": Limit(

@@ -98,7 +98,7 @@ def _unmeasured(rows: Sequence[Figures], limits: Mapping[str, Limit]) -> tuple[s
         missing = sum(name in row and not math.isfinite(row[name]) for row in rows)
         if missing and name in _WHY:
             why = _WHY[name] if name != "pesq" or has_pesq() else _NO_PESQ
-            out.append(f"{limit.title}: not measured in {missing} of {len(rows)}: {why}")
+            out.append(f"{limit.title} in {missing} of {len(rows)} sentences: {why}")
     return tuple(out)
 
 

@@ -15,6 +15,8 @@ from trt_build.errors import BuildError
 from trt_build.limits import LIMITS, Limit
 from trt_build.verdict import Verdict, means, verdict
 
+__all__ = ["LIMITS", "Limit", "Verdict", "held_out", "judge", "speak", "verify_voices"]
+
 HELD_OUT = Path(__file__).with_name("held_out.txt")
 
 Say = Callable[[str], None]

@@ -2,7 +2,8 @@
 
 The table has, for each measure, the mean and the worst sentence beside what is allowed; the last
 column says whether it passed. The whole passes if every measure does: then nobody would tell the
-two apart by ear. Limits and reasons: docs/INT8.md.
+two apart by ear. Limits and reasons: docs/INT8.md, section
+"The audio gate".
 
     python -m trt_build verify voices/yue --candidate vocoder=vocoder-int8.onnx --wav pairs
 """
