@@ -78,7 +78,7 @@ def test_scratch_memory_and_order(gpu: Gpu, data: bytes) -> None:
 def test_what_does_not_fit_is_refused_before(gpu: Gpu, data: bytes) -> None:
     gpu.close()
     small = Gpu(limit=1000)
-    with pytest.raises(GpuError, match="needs .* of the GPU's memory") as error:
+    with pytest.raises(GpuError, match=r"needs .* of the GPU's memory") as error:
         TrtSession(small, "small", data)
     assert error.value.code == "gpu_memory"
     small.close()
