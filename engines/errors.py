@@ -5,6 +5,8 @@ EngineError
 ├── StyleError   the wish cannot be met: unknown_speaker, unknown_emotion, bad_style
 ├── VoiceError   the voice pack cannot be used: voice_not_found, voice_broken,
 │                voice_hash_mismatch, voice_unsupported
+├── StoreError   built engines cannot be used or kept: store_broken, store_locked, store_full,
+│                store_unwritable, engine_corrupt, engine_stale
 └── GpuError     the GPU cannot do it, ONNX Runtime on the processor still can: gpu_missing (no
                  driver, no card), gpu_not_installed (a package), gpu_memory, gpu_failed (CUDA says
                  so), gpu_closed, engine_broken, engine_shape (built for other shapes)
@@ -33,6 +35,10 @@ class StyleError(EngineError):
 
 class VoiceError(EngineError):
     """The voice pack is missing, damaged or of an unknown kind."""
+
+
+class StoreError(EngineError):
+    """Engines built for this box are damaged, foreign, or cannot be published."""
 
 
 class GpuError(EngineError):

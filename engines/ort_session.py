@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import onnxruntime as ort
 
@@ -14,26 +15,40 @@ from engines.session import Array
 class OrtSession:
     """One ONNX graph on the CPU, with a bounded number of threads."""
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(
+        self,
+        graph: Path | bytes,
+        threads: int,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Load a file, or the bytes of one. settings: session options by ONNX Runtime's names.
+
+        Raises:
+            VoiceError: voice_broken, ONNX Runtime does not take it.
+        """
         options = ort.SessionOptions()
+        name = "the engine" if isinstance(graph, bytes) else str(graph)
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         # Idle threads must sleep: a resident daemon shares the robot's processor.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        for key, value in settings.items():
+            options.add_session_config_entry(key, value)
         try:
-            self._session = ort.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+            source = graph if isinstance(graph, bytes) else str(graph)
+            self._session = ort.InferenceSession(source, options, ["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's errors have no public base class
             raise VoiceError(
-                "voice_broken", f"{path} is not a graph ONNX Runtime can run: {error}"
+                "voice_broken", f"{name} is not a graph ONNX Runtime can run: {error}"
             ) from error
-        self._path = path
+        self._name = name
         self._outputs = [value.name for value in self._session.get_outputs()]
         shapes = [v.shape for v in self._session.get_inputs() if v.name == "state"]
         size = shapes[0][-1] if shapes else 0
         if not isinstance(size, int):
             raise VoiceError(
-                "voice_broken", f"{path} has a state of no fixed size; export it again"
+                "voice_broken", f"{name} has a state of no fixed size; export it again"
             )
         self._state_size = size
 
@@ -52,6 +67,6 @@ class OrtSession:
             values = self._session.run(self._outputs, dict(feeds))
         except Exception as error:  # as above
             raise VoiceError(
-                "voice_broken", f"{self._path} does not fit its voice.toml: {error}"
+                "voice_broken", f"{self._name} does not fit its voice.toml: {error}"
             ) from error
         return dict(zip(self._outputs, values, strict=True))

@@ -20,6 +20,8 @@ COMMANDS = (
     "trt_build.commands.graphs",
     "trt_build.commands.check",
     "trt_build.commands.doctor",
+    "trt_build.commands.calibrate",
+    "trt_build.commands.verify",
 )
 
 

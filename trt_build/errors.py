@@ -11,7 +11,32 @@ BuildError (`code` for programs, the message names the cure):
     rule_broken           a graph breaks a rule of trt_build/rules.py
     dimension_unknown     a graph has a dynamic dimension whose range nobody states
     graph_refused         TensorRT's parser does not take a graph
+    profile_refused       TensorRT does not take the shapes a graph is to be built for
     build_failed          TensorRT takes the graph but cannot build it
+    device_memory         the GPU's memory did not suffice for the build
+    workspace_small       no kernel of some layer does with the memory it may have
+    build_cancelled       whoever waited for the build stopped it
+    build_memory          a build took more of the machine's memory than it may
+    build_timeout         a build took longer than it may
+    build_killed          a build was killed, perhaps by the kernel
+    build_crashed         a build crashed
+    disk_full             there is no room for a plan, a candidate or a calibration
+    cannot_write          a file may not be written where it should go
+    weak_typing_unsupported  this TensorRT has no weak typing, or none to rely on
+    tensorrt_unusable     TensorRT is there but does not start
+    no_texts              there is nothing to calibrate with
+    too_short             the calibration texts give too little speech
+    range_not_finite      a value in a graph is NaN or infinite
+    calibration_missing   there is no calibration
+    calibration_broken    a calibration file is damaged or of another format
+    calibration_stale     a calibration is unfinished, or of other graphs
+    range_missing         a layer is to run in INT8 whose range nobody knows
+    group_unknown         a graph has no such group of layers
+    prove_missing         a package that the audio gate measures with is not installed
+    not_comparable        two sets of utterances that the audio gate cannot compare
+    tape_ended            FP32 speaks more than the candidate whose pace it keeps
+    candidate_unknown     a candidate for a graph that voices do not have
+    cannot_write          a report, picture or wave may not be written where it should go
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ cards can run, so this shows that a graph is sound, not how fast it is.
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import re
 import shutil
@@ -41,8 +42,11 @@ OFFLINE = re.compile(
 
 
 def default_folder() -> Path:
-    """Where it is kept unless told otherwise: within the virtual environment it fits."""
-    return Path(sys.prefix) / "tensorrt-rtx"
+    """Where it is kept unless told otherwise: within the virtual environment it fits.
+
+    The environment variable SAMBERTD_TENSORRT_RTX names another place.
+    """
+    return Path(os.environ.get("SAMBERTD_TENSORRT_RTX") or Path(sys.prefix) / "tensorrt-rtx")
 
 
 def is_fetched(folder: Path) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from statistics import median
 
@@ -18,14 +18,13 @@ from engines.ort_session import OrtSession
 from engines.pack import GRAPHS, VoicePack
 from engines.session import Array, Session
 from engines.trt_session import TrtSession
-from engines.voice import RuntimeOptions, Voice
 from trt_build.errors import BuildError
+from trt_build.feeds import Feeds, record
 from trt_build.graph_file import read_graphs
 from trt_build.profiles import Profile, profile, voice_dimensions
 
 TEXT = "今天天气真好，我们去公园走走，看看花，喝杯茶，再慢慢地走回家。"
 CALLS = 40  # of each graph, that are kept and timed
-Feeds = Mapping[str, Array]
 Build = Callable[[onnx.ModelProto, Profile], bytes]
 
 
@@ -46,30 +45,16 @@ class Trial:
     difference: float = 0.0
 
 
-@dataclass
-class _Keeper:
-    """A session that keeps what it is fed."""
-
-    session: Session
-    kept: list[Feeds] = field(default_factory=list)
-
-    @property
-    def state_size(self) -> int:
-        return self.session.state_size
-
-    def run(self, feeds: Feeds) -> dict[str, Array]:
-        if len(self.kept) < CALLS:
-            self.kept.append({name: np.array(value) for name, value in feeds.items()})
-        return self.session.run(feeds)
-
-
 def spoken_feeds(pack: VoicePack, text: str = TEXT) -> dict[str, list[Feeds]]:
-    """What each graph is fed while the voice says a sentence."""
-    keepers = {name: _Keeper(OrtSession(path, 1)) for name, path in pack.graphs.items()}
-    with Voice(pack, RuntimeOptions(), keepers) as voice:
-        for _ in voice.stream(voice.plan(text)):
-            pass
-    return {name: keeper.kept for name, keeper in keepers.items()}
+    """What each graph is fed while the voice says a sentence; of many calls the first ones."""
+    kept: dict[str, list[Feeds]] = {name: [] for name in GRAPHS}
+
+    def keep(graph: str, feeds: Feeds) -> None:
+        if len(kept[graph]) < CALLS:
+            kept[graph].append({name: np.array(value) for name, value in feeds.items()})
+
+    record(pack, [text], GRAPHS, keep)
+    return kept
 
 
 def trials(gpu: Gpu, pack: VoicePack, build: Build, progress: Callable[[str], None]) -> list[Trial]:

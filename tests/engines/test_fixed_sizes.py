@@ -46,7 +46,7 @@ def test_all_chunks_but_the_last_are_foreseen(
     run = OrtSession.run
 
     def spied(session: OrtSession, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        name = graphs[str(session._path)]
+        name = graphs[str(session._name)]
         if name in AXES:
             value, axis = AXES[name]
             seen[name].append(feeds[value].shape[axis])

@@ -17,8 +17,8 @@ from engines.ort_cuda import CUDA, OrtCudaSession, providers
 from engines.pack import VoicePack
 from engines.trt_session import TrtSession
 from tests.engines.small_graph import PROFILE, expected, feeds, model
+from trt_build.builder import build
 from trt_build.commands.doctor import tensorrt_trials
-from trt_build.plan import build
 from trt_build.profiles import Shapes
 
 pytestmark = pytest.mark.gpu
@@ -39,7 +39,7 @@ def data(gpu: Gpu) -> bytes:
     import tensorrt
 
     shapes = {n: Shapes(*(tuple(shape) for shape in it)) for n, it in PROFILE.items()}
-    return build(tensorrt, model(), shapes).data
+    return build(tensorrt, model(), [shapes]).data
 
 
 def check(session: TrtSession, size: int, seed: int) -> None:

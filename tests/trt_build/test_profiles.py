@@ -78,7 +78,7 @@ def test_what_the_engines_feed_is_within(
     run = OrtSession.run
 
     def spied(session: OrtSession, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        path = str(session._path)
+        path = str(session._name)
         for name, (low, _, high) in profiles[path].items():
             shape = feeds[name].shape
             if not within(shape, low, high):

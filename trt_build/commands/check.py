@@ -14,9 +14,9 @@ import onnx
 
 from engines.pack import VoicePack
 from trt_build import rtx
+from trt_build.builder import Plan, build
 from trt_build.errors import BuildError
 from trt_build.graph_file import read_graphs
-from trt_build.plan import Plan, build
 from trt_build.profiles import Sizes, profile, voice_dimensions
 from trt_build.rules import faults
 
@@ -82,4 +82,4 @@ def _build(trt: Any, model: onnx.ModelProto, dimensions: dict[str, Sizes]) -> Pl
         raise BuildError(
             "rule_broken", f"export the voice again with this sambertd: {'; '.join(broken)}"
         )
-    return build(trt, model, profile(model, dimensions))
+    return build(trt, model, [profile(model, dimensions)])

@@ -85,12 +85,12 @@ def tensorrt_trials(pack: VoicePack, progress: Callable[[str], None]) -> Sequenc
     import tensorrt
 
     from engines.gpu import Gpu
-    from trt_build.plan import build
+    from trt_build.builder import build
     from trt_build.profiles import Profile
     from trt_build.trial import trials
 
     def built(model: onnx.ModelProto, shapes: Profile) -> bytes:
-        return build(tensorrt, model, shapes).data
+        return build(tensorrt, model, [shapes]).data
 
     gpu = Gpu()
     try:

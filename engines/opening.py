@@ -1,0 +1,104 @@
+"""The engines built for this box, opened; what cannot be used is left to the pack's own graphs."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+import onnxruntime as ort
+
+from engines.errors import EngineError, StoreError
+from engines.ort_session import OrtSession
+from engines.pack import VoicePack
+from engines.session import Session
+from engines.store import Backend, Engine, Manifest, Store
+
+Threads = Callable[[str], int]
+Opener = Callable[[bytes, Engine], Session]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Sessions by graph, the engines they are of, and for what could not be used the reason."""
+
+    sessions: dict[str, Session] = field(default_factory=dict)
+    engines: dict[str, Engine] = field(default_factory=dict)
+    refused: dict[str, EngineError] = field(default_factory=dict)
+
+
+@cache
+def here(backend: Backend) -> tuple[str, str]:
+    """Device and runtime of this box as engines are keyed by: ("AMD EPYC", "onnxruntime 1.32.0").
+
+    Raises:
+        StoreError: engine_stale, this box has no such backend.
+    """
+    if backend != "ort-cpu":
+        raise StoreError("engine_stale", f"{backend} is not to be had on this box")
+    return _processor(), f"onnxruntime {ort.__version__}"
+
+
+def open_engines(
+    pack: VoicePack,
+    store: Store,
+    threads: Threads,
+    openers: Mapping[Backend, Opener] = MappingProxyType({}),
+) -> Opened:
+    """Open what the store holds for a pack: hashed first, then loaded.
+
+    openers: for backends other than ONNX Runtime on the CPU. An engine that is damaged, or was
+    built for another device or runtime, is in `refused`, and its graph is not in `sessions`.
+    """
+    opened = Opened()
+    try:
+        manifest = store.read(pack)
+    except StoreError as error:
+        opened.refused["manifest"] = error
+        return opened
+    for name, engine in (manifest or Manifest(pack.file.name, "", {})).engines.items():
+        try:
+            session = _open(pack, store, engine, threads, openers)
+        except EngineError as error:
+            opened.refused[name] = error
+        else:
+            if session is not None:
+                opened.sessions[name] = session
+            opened.engines[name] = engine
+    return opened
+
+
+def _open(
+    pack: VoicePack,
+    store: Store,
+    engine: Engine,
+    threads: Threads,
+    openers: Mapping[Backend, Opener],
+) -> Session | None:
+    """The session of one engine; None where the pack's own graph won on the CPU."""
+    device, runtime = here(engine.backend)
+    if (engine.device, engine.runtime) != (device, runtime):
+        raise StoreError(
+            "engine_stale",
+            f"the engine of {engine.graph} was built for {engine.device} with {engine.runtime}, "
+            f"this is {device} with {runtime}; build the engines again",
+        )
+    if not engine.file:
+        return None
+    data = store.data(pack, engine)
+    if engine.backend == "ort-cpu":
+        return OrtSession(data, threads(engine.graph))
+    return openers[engine.backend](data, engine)
+
+
+def _processor() -> str:
+    """Name of the processor, as Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
