@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -36,10 +37,8 @@ def gpu() -> Iterator[Gpu]:
 
 @pytest.fixture
 def data(gpu: Gpu) -> bytes:
-    import tensorrt
-
     shapes = {n: Shapes(*(tuple(shape) for shape in it)) for n, it in PROFILE.items()}
-    return build(tensorrt, model(), [shapes]).data
+    return build(import_module("tensorrt"), model(), [shapes]).data
 
 
 def check(session: TrtSession, size: int, seed: int) -> None:
