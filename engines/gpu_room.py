@@ -147,15 +147,15 @@ class Room:
         return wanted if wanted > self._scratch_size else 0
 
     def _grow(self, size: int) -> None:
-        """A larger scratch for all. The old one goes last: without a new one it must still be."""
-        scratch = self.cuda.mem_alloc(size)
+        """A larger scratch for all; the old one goes once nobody knows it."""
+        new = self.cuda.mem_alloc(size)
+        old, self._scratch = self._scratch, new
+        self.budget.take(SCRATCH, size - self._scratch_size)
+        self._scratch_size = size
         for tenant in self._tenants:
-            tenant.release(Stage.GRAPHS)
-        self._drop_scratch()
-        self._scratch, self._scratch_size = scratch, size
-        self.budget.take(SCRATCH, size)
-        for tenant in self._tenants:
-            tenant.settle(int(scratch), size)
+            tenant.settle(int(new), size)
+        if old is not None:
+            old.free()
 
     def _drop_scratch(self) -> None:
         if self._scratch is not None:

@@ -45,17 +45,20 @@ class OrtCudaSession:
     """One ONNX graph on the GPU. Calls may overlap; they run in turn."""
 
     def __init__(
-        self, path: Path, device: str = "cuda", index: int = 0, limit: int = LIMIT
+        self, graph: Path | bytes, device: str = "cuda", index: int = 0, limit: int = LIMIT
     ) -> None:
-        """Load a graph. device: "cuda", or "cpu" for the same way of running without a GPU.
+        """Load a file, or the bytes of one.
+
+        device: "cuda", or "cpu" for the same way of running without a GPU. limit: see LIMIT.
 
         Raises:
             GpuError: gpu_not_installed, this ONNX Runtime has no CUDA or cannot load it.
             VoiceError: voice_broken.
         """
         wanted = CUDA if device == "cuda" else CPU
-        self._path, self._device, self._index = path, device, index
-        self._session = _open(path, wanted, cuda_options(index, limit))
+        self._name = "the engine" if isinstance(graph, bytes) else str(graph)
+        self._device, self._index = device, index
+        self._session = _open(graph, self._name, wanted, cuda_options(index, limit))
         self._inputs = {v.name: v for v in self._session.get_inputs()}
         self._outputs = [v.name for v in self._session.get_outputs()]
         self._lock = threading.Lock()
@@ -63,7 +66,7 @@ class OrtCudaSession:
         size = self._inputs["state"].shape[-1] if "state" in self._inputs else 0
         if not isinstance(size, int):
             raise VoiceError(
-                "voice_broken", f"{path} has a state of no fixed size; export it again"
+                "voice_broken", f"{self._name} has a state of no fixed size; export it again"
             )
         self._state_size = size
 
@@ -82,7 +85,7 @@ class OrtCudaSession:
         if feeds.keys() != self._inputs.keys():
             raise VoiceError(
                 "voice_broken",
-                f"{self._path} does not fit its voice.toml: it takes {', '.join(self._inputs)} and "
+                f"{self._name} does not fit its voice.toml: it takes {', '.join(self._inputs)} and "
                 f"is given {', '.join(feeds)}; export the voice again",
             )
         try:
@@ -108,12 +111,12 @@ class OrtCudaSession:
         if "allocate memory" in said or "out of memory" in said.lower():
             return GpuError(
                 "gpu_memory",
-                f"the GPU's memory is full, {self._path.name} finds no place: {said}; close other "
+                f"the GPU's memory is full, {self._name} finds no place: {said}; close other "
                 "programs that use it, or run this graph on the processor",
             )
         if "CUDA" in said or "CUDNN" in said or "CUBLAS" in said:
-            return GpuError("gpu_failed", f"{self._path.name} failed on the GPU: {said}")
-        return VoiceError("voice_broken", f"{self._path} does not fit its voice.toml: {said}")
+            return GpuError("gpu_failed", f"{self._name} failed on the GPU: {said}")
+        return VoiceError("voice_broken", f"{self._name} does not fit its voice.toml: {said}")
 
 
 class _Bound:
@@ -145,7 +148,7 @@ class _Bound:
         return dict(zip(self._outputs, self._binding.copy_outputs_to_cpu(), strict=True))
 
 
-def _open(path: Path, wanted: str, options: dict[str, str]) -> Any:
+def _open(graph: Path | bytes, name: str, wanted: str, options: dict[str, str]) -> Any:
     if wanted not in providers():
         raise GpuError(
             "gpu_not_installed",
@@ -158,10 +161,11 @@ def _open(path: Path, wanted: str, options: dict[str, str]) -> Any:
     settings.intra_op_num_threads = 1
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = ort.InferenceSession(str(path), settings, choice)
+        source = graph if isinstance(graph, bytes) else str(graph)
+        session = ort.InferenceSession(source, settings, choice)
     except Exception as error:  # as above
         raise VoiceError(
-            "voice_broken", f"{path} is not a graph ONNX Runtime can run: {error}"
+            "voice_broken", f"{name} is not a graph ONNX Runtime can run: {error}"
         ) from error
     if session.get_providers()[0] != wanted:  # it goes on without a word when CUDA cannot be loaded
         raise GpuError(

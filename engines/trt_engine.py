@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
@@ -48,8 +47,7 @@ class TrtEngine:
         try:
             with room.told(who):
                 self._load(data)
-        except BaseException as error:
-            traceback.clear_frames(error.__traceback__)  # a context may be left there
+        except BaseException:
             room.part(self)
             raise
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import tensorrt as trt
 
 KEPT = 8  # messages; the first ones name the cause
+OLD_DRIVER = "driver version is insufficient"  # cudaError 35
 FULL = ("out of memory", "outofmemory", "memory allocation", "cudamalloc", "insufficient memory")
 
 
@@ -38,6 +39,9 @@ class Ear:
         said = "; ".join(self._errors) or "it does not say why"
         if self._full:
             return exhausted(who, said)
+        if OLD_DRIVER in said:
+            cure = "update the NVIDIA driver, or install a TensorRT made for the one that is there"
+            return GpuError("gpu_missing", f"{who}: TensorRT {what}: {said}; {cure}")
         return GpuError("engine_broken", f"{who}: TensorRT {what}: {said}; {cure}")
 
 

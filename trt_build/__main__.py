@@ -19,6 +19,7 @@ COMMANDS = (
     "trt_build.importing.command",
     "trt_build.commands.graphs",
     "trt_build.commands.check",
+    "trt_build.commands.doctor",
     "trt_build.commands.calibrate",
     "trt_build.commands.build",
     "trt_build.commands.verify",

@@ -32,6 +32,11 @@ def session(path: Path) -> OrtCudaSession:
     return OrtCudaSession(path, device="cpu")
 
 
+def test_it_takes_the_bytes_of_a_file(path: Path) -> None:
+    session = OrtCudaSession(path.read_bytes(), device="cpu")
+    np.testing.assert_allclose(session.run(feeds(5))["y"], expected(feeds(5))["y"], atol=1e-6)
+
+
 def test_it_computes_whatever_the_shapes(session: OrtCudaSession) -> None:
     assert session.state_size == 4
     for seed, size in enumerate([3, 3, 8, 3, 100, 1, 8]):

@@ -223,10 +223,12 @@ def test_scratch_is_shared_and_grows_for_the_largest(card: Card, gpu: Gpu) -> No
     blocks = len(card.blocks)
     second = TrtSession(gpu, "second", plan(data, PROFILE, scratch=5_000))
     assert len(card.blocks) == blocks + 1  # its buffers
+    card.events.clear()
     third = TrtSession(gpu, "third", plan(data, PROFILE, scratch=20_000))
     assert sorted(map(len, card.blocks.values()))[-1] == 20_000
     assert 10_000 not in map(len, card.blocks.values())
-    assert card.executables == {}  # it knew the old one
+    assert card.executables == {}  # it knew the old one, and went before it
+    assert card.events.index("destroy graph") < card.events.index("free device")
     for session in (first, second, third, first):
         check(session, 3)
         check(session, 7)

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines.fixed_sizes import fixed_sizes
+from engines.errors import GpuError
 from engines.gpu import Gpu
-from engines.ort_session import OrtSession
+from engines.gpu_openers import gpu_openers
+from engines.ort_cuda import CUDA, providers
 from engines.pack import VoicePack
 from engines.session import Floats
+from engines.store import Backend, Engine
 from engines.trt_session import TrtSession
 from engines.voice import RuntimeOptions, Style, Voice
 from tests.engines.fake_gpu import Card, plan
@@ -23,12 +25,16 @@ TEXT = "今天天气真好，我们去公园走走，看看花，喝杯茶，再
 OPTIONS = RuntimeOptions(vocoder_threads=1)
 
 
+def engine(graph: str, backend: Backend = "tensorrt") -> Engine:
+    return Engine(graph, backend, "fp32", "key", "GPU", "TensorRT 10.3", "2026-01-01T00:00:00Z")
+
+
 def resident(gpu: Gpu, pack: VoicePack) -> dict[str, TrtSession]:
     dimensions, sessions = voice_dimensions(pack.file), {}
     for name, model in read_graphs(pack).items():
         data = plan(model.SerializeToString(), profile(model, dimensions[name]))
-        session = TrtSession(gpu, name, data, OrtSession(pack.graphs[name], 1))
-        session.warm_up(fixed_sizes(name, pack.file))
+        session = gpu_openers(pack, lambda: gpu, lambda _: 1)["tensorrt"](data, engine(name))
+        assert isinstance(session, TrtSession)
         sessions[name] = session
     return sessions
 
@@ -72,3 +78,30 @@ def test_it_goes_on_in_the_middle_of_a_sentence_when_the_card_fails(
     gpu.close()
     with Voice(pack, OPTIONS) as voice:
         np.testing.assert_allclose(np.concatenate(chunks), spoken(voice), atol=1e-5)
+
+
+def test_an_engine_that_does_not_get_warm_is_not_kept(plain_pack: Path, card: Card) -> None:
+    pack = VoicePack(plain_pack)
+    gpu = Gpu()
+    model = read_graphs(pack)["memory"]
+    shapes = profile(model, voice_dimensions(pack.file)["memory"])
+    card.fails["execute"] = True
+    opener = gpu_openers(pack, lambda: gpu, lambda _: 1)["tensorrt"]
+    with pytest.raises(GpuError, match="the engine of memory: TensorRT cannot run it"):
+        opener(plan(model.SerializeToString(), shapes), engine("memory"))
+    assert gpu.memory().keys() == {"scratch shared by all engines"}
+    gpu.close()
+
+
+def test_onnx_runtime_on_cuda_is_refused_where_there_is_none(plain_pack: Path) -> None:
+    if CUDA in providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    pack = VoicePack(plain_pack)
+
+    def never() -> Gpu:
+        raise AssertionError
+
+    opener = gpu_openers(pack, never, lambda _: 1)["ort-cuda"]
+    with pytest.raises(GpuError, match="CUDAExecutionProvider") as error:
+        opener(pack.graphs["memory"].read_bytes(), engine("memory", "ort-cuda"))
+    assert error.value.code == "gpu_not_installed"

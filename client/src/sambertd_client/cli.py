@@ -23,7 +23,7 @@ from .terminal import Progress, fail
 
 DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"\n\n'
 GROUP = "sambertctl.commands"
-OF_SAMBERTD = ("text",)  # commands that come with the daemon's own package
+OF_SAMBERTD = ("text", "doctor")  # commands that come with the daemon's own package
 EXIT_CODES = """exit codes:
   0  done
   1  the daemon refused or failed, or the file could not be written
