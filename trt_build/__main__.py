@@ -19,6 +19,7 @@ COMMANDS = (
     "trt_build.importing.command",
     "trt_build.commands.graphs",
     "trt_build.commands.check",
+    "trt_build.commands.calibrate",
 )
 
 

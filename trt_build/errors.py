@@ -14,6 +14,15 @@ BuildError (`code` for programs, the message names the cure):
     build_failed          TensorRT takes the graph but cannot build it
     rung_unsupported      a graph has no form in this precision for this backend
     range_missing         the calibration lacks a value that is to be quantized
+    no_texts              there is nothing to calibrate with
+    too_short             the calibration texts give too little speech
+    range_not_finite      a value in a graph is NaN or infinite
+    disk_full             there is no room for a calibration
+    cannot_write          a calibration may not be written where it should go
+    calibration_missing   there is no calibration
+    calibration_broken    a calibration file is damaged or of another format
+    calibration_stale     a calibration is unfinished, or of other graphs
+    group_unknown         a graph has no such group of layers
 """
 
 from __future__ import annotations
