@@ -17,7 +17,7 @@ Values = npt.NDArray[np.float32]
 FLOATS = st.floats(-1e6, 1e6, width=32)
 SMALL = st.one_of(FLOATS, st.floats(-(2**-10), 2**-10, width=32), st.just(0.0))
 VALUES = arrays(np.float32, st.integers(1, 40), elements=SMALL)
-PARTS = st.lists(VALUES, min_size=1, max_size=6)
+PARTS = st.lists(VALUES, min_size=1, max_size=4)
 
 
 def counted(*parts: Values) -> Magnitudes:
