@@ -295,9 +295,8 @@ def test_the_command_of_the_built_in_voice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     yue = Path(__file__).parents[2] / "voices" / "yue"
-    plot = tmp_path / "ranges.png"
     args = ["calibrate", str(yue), "--store", str(tmp_path), "--sentences", "4"]
-    assert main([*args, "--plot", str(plot)]) == 0
+    assert main(args) == 0
     out, err = capsys.readouterr()
     path = stored(Store(tmp_path), VoicePack(yue), read_texts(yue / "calibration.txt", 4))
     assert out.startswith(f"{path}: ")
@@ -306,6 +305,18 @@ def test_the_command_of_the_built_in_voice(
     table = [line.split()[0] for line in out.splitlines()[3:]]
     assert table == ["encoder", "duration_step", "memory", "decoder_step", "postnet", "vocoder"]
     assert "4 of 4 texts" in err
+
+
+def test_a_plot_of_the_ranges(
+    pack: VoicePack, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, plot = tmp_path / "ranges.json", tmp_path / "ranges.png"
+    out.write_bytes(whole.read_bytes())
+    args = ["calibrate", str(pack.folder), "--out", str(out), "--texts", str(with_texts(tmp_path))]
+    assert main([*args, "--plot", str(plot)]) == 0
+    assert "ranges by entropy" in capsys.readouterr().out
+    assert main([*args, "--plot", "/proc/none/ranges.png"]) == 1
+    assert "[cannot_write]" in capsys.readouterr().err
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
