@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from engines.pack import VoicePack
 from trt_build import calibration_file
 from trt_build.calibration_file import Calibration, Method, Seen, calibration_key
+from trt_build.cpu.graphs import calibrated
 from trt_build.errors import BuildError
 from trt_build.feeds import Feeds, Speaker, styles
 from trt_build.graph_file import read_graphs
@@ -26,12 +27,18 @@ SAVE_EVERY = 8  # texts
 Told = Callable[[int], None]
 
 
+def watched(model: onnx.ModelProto) -> tuple[str, ...]:
+    """The values that some INT8 form of a graph, TensorRT's or a processor's, needs ranges of."""
+    names = [*observed(model), *calibrated(model.graph.name, model)]
+    return tuple(dict.fromkeys(names))
+
+
 class Observer:
     """One graph whose inner values are watched."""
 
     def __init__(self, model: onnx.ModelProto, seen: dict[str, Magnitudes] | None = None) -> None:
         """seen: what was counted before."""
-        names = observed(model)
+        names = watched(model)
         self._graph, self._seen = model.graph.name, seen or {name: Magnitudes() for name in names}
         self._oracle = Oracle(model, watched=names)
 
@@ -145,7 +152,7 @@ def _speak(
     pack: VoicePack, texts: Sequence[str], it: Calibration, part: Path, told: Told
 ) -> Calibration:
     """Go on from `it` to the end."""
-    models = {name: model for name, model in read_graphs(pack).items() if observed(model)}
+    models = {name: model for name, model in read_graphs(pack).items() if watched(model)}
     observers = {name: Observer(model, it.magnitudes(name)) for name, model in models.items()}
 
     def sink(graph: str, feeds: Feeds) -> None:

@@ -59,6 +59,20 @@ class Calibration(msgspec.Struct, frozen=True):
         read = METHODS[method or self.method]
         return {name: read(seen) for name, seen in self.magnitudes(graph).items()}
 
+    def ends(self, graph: str, method: Method | None = None) -> dict[str, tuple[float, float]]:
+        """The smallest and the largest x that are kept, 0 between them, by value; for scales that
+        are not symmetric.
+
+        Raises:
+            BuildError: calibration_broken.
+        """
+        read = METHODS[method or self.method]
+        found = {}
+        for name, seen in self.magnitudes(graph).items():
+            kept = read(seen)
+            found[name] = max(seen.low, -kept), min(seen.high, kept)
+        return found
+
     def magnitudes(self, graph: str) -> dict[str, Magnitudes]:
         """The histograms, by value.
 

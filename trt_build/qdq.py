@@ -112,25 +112,25 @@ class _Writer:
             return
         self._nodes.append(node)
 
-    def _int8(self, value: str) -> str:
-        """The value in INT8. Of a Concat its parts are, so that it joins bytes and no Q follows
-        it: TensorRT would move that one in front of it, into each part's way."""
-        name = f"{value}/int8"
-        if not self._has(name):
-            if self._is_concat(value):
-                maker = self._view.maker[value]
-                parts = [self._quantize(part, value) for part in maker.input]
-                node = helper.make_node("Concat", parts, [name], name=f"{maker.name}/int8")
-                node.attribute.extend(maker.attribute)
-                self._nodes.append(node)
-            else:
-                self._quantize(value, value)
-        return name
+    def _int8(self, value: str, scaled_as: str = "") -> str:
+        """The value in INT8, by another's scale if that is named.
 
-    def _quantize(self, value: str, scaled_as: str) -> str:
+        Of a Concat its parts are, so that it joins bytes and no Q follows it: TensorRT would move
+        that one in front of it, into each part's way.
+        """
+        scaled_as = scaled_as or value
         name = f"{value}/int8" if value == scaled_as else f"{value}/int8 for {scaled_as}"
-        inputs = [value, self._scale(scaled_as), self._zero()]
-        return self._op("QuantizeLinear", inputs, name)
+        if self._has(name):
+            return name
+        if not self._is_concat(value):
+            inputs = [value, self._scale(scaled_as), self._zero()]
+            return self._op("QuantizeLinear", inputs, name)
+        maker = self._view.maker[value]
+        parts = [self._int8(part, scaled_as) for part in maker.input]
+        node = helper.make_node("Concat", parts, [name], name=f"{name}/Concat")
+        node.attribute.extend(maker.attribute)
+        self._nodes.append(node)
+        return name
 
     def _float(self, int8: str, scaled_as: str) -> str:
         inputs = [int8, self._scale(scaled_as), self._zero()]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from trt_build.calibration_file import Calibration
+from trt_build.calibration_file import Calibration, Method
 
-MARKS = {"minmax": ("k", "."), "entropy": ("tab:orange", "x"), "percentile": ("tab:blue", "+")}
+MARKS: dict[Method, tuple[str, str]] = {
+    "minmax": ("k", "."),
+    "entropy": ("tab:orange", "x"),
+    "percentile": ("tab:blue", "+"),
+}
 
 
 def plot_ranges(it: Calibration, path: Path) -> None:
@@ -32,7 +38,7 @@ def plot_ranges(it: Calibration, path: Path) -> None:
         low, high = np.array(spread).T
         panel.vlines(across, low, high, color="0.7", linewidth=3, label="50 % to 99 %")
         for method, (colour, mark) in MARKS.items():
-            kept = list(it.ranges(graph, method=method).values())  # type: ignore[arg-type]
+            kept = list(it.ranges(graph, method).values())
             panel.plot(across, kept, mark, color=colour, label=method)
         panel.set(title=f"{graph}: {len(seen)} values", yscale="log", ylabel="|x|", xticks=[])
     panels[0].legend(ncols=4, fontsize="small")
@@ -40,7 +46,7 @@ def plot_ranges(it: Calibration, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _quantiles(counts: np.ndarray, edges: np.ndarray) -> tuple[float, float]:  # type: ignore[type-arg]
+def _quantiles(counts: npt.NDArray[Any], edges: npt.NDArray[Any]) -> tuple[float, float]:
     """|x| below which half, and 99 %, of the values that are not in the first bin lie."""
     rest = np.cumsum(counts[1:])
     if not len(rest) or not rest[-1]:

@@ -26,21 +26,22 @@ class RangeError(ValueError):
 class Saved(msgspec.Struct, frozen=True):
     """A collector in a file. counts: int64, little-endian, deflated; 2 ** exponent is their end."""
 
-    largest: float
+    low: float
+    high: float
     exponent: int
     counts: bytes
 
 
 class Magnitudes:
-    """A histogram of |x| over [0, 2 ** exponent) in BINS equal bins, and the largest |x|.
+    """A histogram of |x| over [0, 2 ** exponent) in BINS equal bins, and the ends of x, 0 included.
 
     The exponent is the least that holds all values so far. Where it must grow, pairs of bins become
     one, which loses nothing: the histogram depends on the values alone, not on how they were cut
-    into calls or collectors. Quantization is symmetric, so signs do not matter.
+    into calls or collectors.
     """
 
     def __init__(self) -> None:
-        self.largest = 0.0
+        self.low = self.high = 0.0
         self.exponent = _SMALLEST
         self.counts: Counts = np.zeros(BINS, np.int64)
 
@@ -52,20 +53,22 @@ class Magnitudes:
         """
         if not values.size:
             return
-        sizes = np.abs(values.astype(np.float32, copy=False)).ravel()
-        largest = float(sizes.max())
-        if not math.isfinite(largest):
-            raise RangeError(f"holds {largest}")
-        if largest > 0.0:
-            self._grow(math.frexp(largest)[1])
-        self.largest = max(self.largest, largest)
+        values = values.astype(np.float32, copy=False).ravel()
+        low, high = float(values.min()), float(values.max())
+        for end in (low, high):
+            if not math.isfinite(end):
+                raise RangeError(f"holds {end}")
+        if low or high:
+            self._grow(math.frexp(max(-low, high))[1])
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        sizes = np.abs(values)
         sizes *= np.float32(math.ldexp(BINS, -self.exponent))
         self.counts += np.bincount(sizes.astype(np.int32), minlength=BINS)
 
     def merge(self, other: Magnitudes) -> None:
         """Count what the other counted too."""
         self._grow(other.exponent)
-        self.largest = max(self.largest, other.largest)
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
         self.counts += _coarser(other.counts, self.exponent - other.exponent)
 
     def _grow(self, exponent: int) -> None:
@@ -73,6 +76,11 @@ class Magnitudes:
         if steps > 0:
             self.counts = _coarser(self.counts, steps)
             self.exponent = exponent
+
+    @property
+    def largest(self) -> float:
+        """The largest |x|."""
+        return max(-self.low, self.high)
 
     @property
     def total(self) -> int:
@@ -87,7 +95,7 @@ class Magnitudes:
     def saved(self) -> Saved:
         """For a file."""
         packed = zlib.compress(self.counts.astype("<i8").tobytes(), 9)
-        return Saved(self.largest, self.exponent, packed)
+        return Saved(self.low, self.high, self.exponent, packed)
 
     @classmethod
     def restored(cls, saved: Saved) -> Magnitudes:
@@ -103,7 +111,7 @@ class Magnitudes:
             raise ValueError(f"a histogram is damaged: {error}") from error
         if counts.shape != (BINS,) or not _SMALLEST <= saved.exponent <= _LARGEST:
             raise ValueError("a histogram has another size")
-        it.largest, it.exponent, it.counts = saved.largest, saved.exponent, counts
+        it.low, it.high, it.exponent, it.counts = saved.low, saved.high, saved.exponent, counts
         return it
 
 

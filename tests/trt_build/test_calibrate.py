@@ -23,14 +23,13 @@ from engines.store import Store
 from tests.trt_build.models import Runner
 from trt_build import calibration_file
 from trt_build.__main__ import main
-from trt_build.calibrate import LEAST_SECONDS, SAVE_EVERY, calibrate, observe, read_texts
+from trt_build.calibrate import LEAST_SECONDS, SAVE_EVERY, calibrate, observe, read_texts, watched
 from trt_build.calibration_file import Calibration
 from trt_build.commands.calibrate import stored
 from trt_build.errors import BuildError
 from trt_build.eta import Eta
 from trt_build.feeds import feeds, record
 from trt_build.graph_file import read_graphs
-from trt_build.quantize import observed
 
 TEXTS = [f"{n}号窗口请注意。" for n in "一二三四五六七八九"] + ["《》"]
 
@@ -61,7 +60,7 @@ def test_observed_ranges_are_those_of_the_values(pack: VoicePack) -> None:
     fed = list(feeds(pack, TEXTS[:2], "postnet"))
     shown = onnx.ModelProto()
     shown.CopyFrom(model)
-    for name in observed(model):
+    for name in watched(model):
         shown.graph.output.add(name=name).type.tensor_type.elem_type = onnx.TensorProto.FLOAT
     run = Runner(shown)
     outs = [run.run(one) for one in fed]
@@ -81,8 +80,11 @@ def test_the_file_knows_its_graphs_and_all_that_may_be_quantized(
     assert (it.voice, it.texts, it.done, it.skipped) == ("tiny", len(TEXTS), len(TEXTS), 1)
     assert it.seconds == pytest.approx(record(pack, TEXTS, (), lambda *_: None))
     for name, model in read_graphs(pack).items():
-        assert tuple(it.ranges(name)) == observed(model)
+        assert tuple(it.ranges(name)) == watched(model)
         assert all(0 < x < 1e4 for x in it.ranges(name, "minmax").values())
+        for value, (low, high) in it.ends(name, "percentile").items():
+            assert low <= 0.0 <= high
+            assert max(-low, high) == it.ranges(name, "percentile")[value]
     sums = {name: seen.sha256 for name, seen in it.graphs.items()}
     for name, digest in sums.items():
         assert digest == hashlib.sha256(pack.graphs[name].read_bytes()).hexdigest()
@@ -293,9 +295,8 @@ def test_the_command_of_the_built_in_voice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     yue = Path(__file__).parents[2] / "voices" / "yue"
-    plot = tmp_path / "ranges.png"
     args = ["calibrate", str(yue), "--store", str(tmp_path), "--sentences", "4"]
-    assert main([*args, "--plot", str(plot)]) == 0
+    assert main(args) == 0
     out, err = capsys.readouterr()
     path = stored(Store(tmp_path), VoicePack(yue), read_texts(yue / "calibration.txt", 4))
     assert out.startswith(f"{path}: ")
@@ -304,6 +305,18 @@ def test_the_command_of_the_built_in_voice(
     table = [line.split()[0] for line in out.splitlines()[3:]]
     assert table == ["encoder", "duration_step", "memory", "decoder_step", "postnet", "vocoder"]
     assert "4 of 4 texts" in err
+
+
+def test_a_plot_of_the_ranges(
+    pack: VoicePack, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, plot = tmp_path / "ranges.json", tmp_path / "ranges.png"
+    out.write_bytes(whole.read_bytes())
+    args = ["calibrate", str(pack.folder), "--out", str(out), "--texts", str(with_texts(tmp_path))]
+    assert main([*args, "--plot", str(plot)]) == 0
+    assert "ranges by entropy" in capsys.readouterr().out
+    assert main([*args, "--plot", "/proc/none/ranges.png"]) == 1
+    assert "[cannot_write]" in capsys.readouterr().err
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 

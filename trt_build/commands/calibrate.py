@@ -18,6 +18,7 @@ from engines.pack import VoicePack
 from engines.store import Store, default_root
 from trt_build.calibrate import LEAST_SECONDS, TEXTS, calibrate, read_texts
 from trt_build.calibration_file import Calibration, Method, calibration_key
+from trt_build.errors import BuildError
 from trt_build.eta import Eta
 from trt_build.feeds import styles
 from trt_build.range_plot import plot_ranges
@@ -105,3 +106,8 @@ def _draw(it: Calibration, path: Path) -> None:
     except ModuleNotFoundError as error:
         cure = "pip install matplotlib"
         print(f"no plot: {error.name} is not installed; run `{cure}`", file=sys.stderr)
+    except OSError as error:
+        raise BuildError(
+            "cannot_write",
+            f"cannot write {path}: {error.strerror}; name a place you may write with --plot",
+        ) from error
