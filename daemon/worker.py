@@ -101,6 +101,10 @@ class Worker:
         job.cancelled = True
         self._orders.put(lambda: _close(job))
 
+    def retire(self, voice: SpeakingVoice) -> None:
+        """Order the end of a voice, all of whose jobs were ordered to end. No result."""
+        self._orders.put(voice.close)
+
     def results(self) -> Iterator[Result]:
         """What came out since the last call."""
         while self._results:
@@ -114,18 +118,26 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (order := self._orders.get()) is not None:
-            try:
-                result = order()
-            except BaseException as error:
-                log.exception("the engine failed")
-                self._results.append(Crashed(error))
-                self._wake()
-                return
-            self.beat = time.monotonic()
-            if result is not None:
-                self._results.append(result)
-                self._wake()
+        while self._step():
+            pass
+
+    def _step(self) -> bool:
+        """Carry out one order, and hold on to nothing of it; False: it was the last."""
+        order = self._orders.get()
+        if order is None:
+            return False
+        try:
+            result = order()
+        except BaseException as error:
+            log.exception("the engine failed")
+            self._results.append(Crashed(error))
+            self._wake()
+            return False
+        self.beat = time.monotonic()
+        if result is not None:
+            self._results.append(result)
+            self._wake()
+        return True
 
 
 def pcm_s16le(pcm: NDArray[np.float32]) -> bytes:

@@ -106,7 +106,11 @@ class Status(Message, tag="status", kw_only=True, frozen=True):
     """Answered by `status_report`, also while voices load."""
 
 
-Request = Union[Hello, Say, Credit, Cancel, Voices, Status]
+class Engines(Message, tag="engines", kw_only=True, frozen=True):
+    """Answered by `engine_report`, also while voices load."""
+
+
+Request = Union[Hello, Say, Credit, Cancel, Voices, Status, Engines]
 
 
 class Limits(msgspec.Struct, kw_only=True, frozen=True):
@@ -220,6 +224,47 @@ class StatusReport(Message, tag="status_report", kw_only=True, frozen=True):
     audio_s: float = 0.0
     synth_s: float = 0.0
     ttfa_ms_p50: Optional[float] = None  # over the last 100 utterances
+    engines: list[str] = []  # for people: a line on each voice's engines and their build
+
+
+class GraphEngine(msgspec.Struct, kw_only=True, frozen=True):
+    """What runs one graph. Names of backends and precisions may be added."""
+
+    graph: str
+    backend: str
+    precision: str
+    bytes: int = 0  # of its file, which is about what its weights take in memory
+    built: str = ""  # ISO 8601, UTC; "" is the graph that came with the voice
+    time_ms: Optional[float] = None  # of its calls for one second of speech, as built
+    quality: dict[str, float] = {}  # against FP32, as built
+
+
+class RefusedEngine(msgspec.Struct, kw_only=True, frozen=True):
+    """An engine of the store that is not used; graph "manifest" or "voice" is all of them."""
+
+    graph: str
+    code: str
+    text: str
+
+
+class EngineBuild(msgspec.Struct, kw_only=True, frozen=True):
+    state: str  # never, current, waiting, running, done, failed
+    text: str = ""  # the step at hand, or why it failed and what helps
+    progress: Optional[float] = None  # 0 to 1; nil: unknown
+
+
+class VoiceEngines(msgspec.Struct, kw_only=True, frozen=True):
+    voice: str
+    graphs: list[GraphEngine]
+    build: EngineBuild
+    refused: list[RefusedEngine] = []
+
+
+class EngineReport(Message, tag="engine_report", kw_only=True, frozen=True):
+    voices: list[VoiceEngines]
+    store: str  # the folder engines are published in
+    build: str  # as configured: background, never, wait
+    memory_bytes: int  # resident, of the whole daemon
 
 
 class Error(Message, tag="error", kw_only=True, frozen=True):
@@ -230,7 +275,18 @@ class Error(Message, tag="error", kw_only=True, frozen=True):
     text: str
 
 
-Reply = Union[Welcome, Accepted, Audio, Playing, Done, Cancelled, VoiceList, StatusReport, Error]
+Reply = Union[
+    Welcome,
+    Accepted,
+    Audio,
+    Playing,
+    Done,
+    Cancelled,
+    VoiceList,
+    StatusReport,
+    EngineReport,
+    Error,
+]
 
 _REQUESTS: dict[str, type[Message]] = {
     "hello": Hello,
@@ -239,6 +295,7 @@ _REQUESTS: dict[str, type[Message]] = {
     "cancel": Cancel,
     "voices": Voices,
     "status": Status,
+    "engines": Engines,
 }
 _REPLIES: dict[str, type[Message]] = {
     "welcome": Welcome,
@@ -249,6 +306,7 @@ _REPLIES: dict[str, type[Message]] = {
     "cancelled": Cancelled,
     "voice_list": VoiceList,
     "status_report": StatusReport,
+    "engine_report": EngineReport,
     "error": Error,
 }
 
