@@ -12,6 +12,7 @@ from sambertd_client import protocol as wire
 from daemon.building import Build
 from daemon.config import EngineConfig
 from daemon.voices import Shelf
+from engines.session import DeviceSession
 
 if TYPE_CHECKING:
     from daemon.resident import Resident
@@ -58,6 +59,8 @@ def _graphs(resident: Resident) -> list[wire.GraphEngine]:
 def _graph(resident: Resident, name: str, path: Path) -> wire.GraphEngine:
     engine = resident.engine(name)
     own = resident.own(name)
+    held = resident.voice.sessions[name]
+    device_bytes = held.device_bytes if isinstance(held, DeviceSession) else 0
     size = _file_bytes(path) if own or engine is None else engine.bytes
     if engine is None:
         return wire.GraphEngine(graph=name, backend="ort-cpu", precision="fp32", bytes=size)
@@ -66,6 +69,7 @@ def _graph(resident: Resident, name: str, path: Path) -> wire.GraphEngine:
         backend=engine.backend,
         precision=engine.precision,
         bytes=size,
+        device_bytes=device_bytes,
         built="" if own else engine.built,
         time_ms=engine.time_ms or None,
         quality=engine.quality,

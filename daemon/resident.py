@@ -6,14 +6,16 @@ Heavy to import: it brings the engines' runtime.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from engines.errors import EngineError, StoreError
-from engines.opening import Opened, open_engines
+from engines.opening import Opened, Opener, open_engines
 from engines.pack import VoicePack
-from engines.session import Session
-from engines.store import MANIFEST, Engine, Store
+from engines.session import Session, release
+from engines.store import MANIFEST, Backend, Engine, Store
 from engines.voice import RuntimeOptions, Voice
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,17 @@ class Resident:
         """What runs a graph; None: the pack's own, as it came."""
         return self.opened.engines.get(graph)
 
+    @property
+    def sessions(self) -> Collection[Session]:
+        """What runs its graphs."""
+        return self.voice.sessions.values()
+
+    def close(self, others: Iterable[Resident] = ()) -> None:
+        """End the voice, and release what it does not share with others that go on."""
+        self.voice.close()
+        shared = {id(session) for other in others for session in other.sessions}
+        release(session for session in self.sessions if id(session) not in shared)
+
     def own(self, graph: str) -> bool:
         """Whether the pack's own file runs a graph, be it that no engine was faster."""
         return graph not in self.opened.sessions
@@ -49,8 +62,14 @@ class Resident:
 class Keeper:
     """Makes residents of voice packs with the engines that a store has for them."""
 
-    def __init__(self, store: Store, options: RuntimeOptions) -> None:
-        self._store, self._options = store, options
+    def __init__(
+        self,
+        store: Store,
+        options: RuntimeOptions,
+        openers: Mapping[Backend, Opener] = MappingProxyType({}),
+    ) -> None:
+        """openers: see `open_engines`."""
+        self._store, self._options, self._openers = store, options, openers
 
     def load(self, folder: Path) -> Resident:
         """A pack, warm; on its own graphs where its engines cannot be used.
@@ -60,12 +79,13 @@ class Keeper:
         """
         pack = VoicePack(folder)
         stamp = self._stamp(pack)
-        opened = open_engines(pack, self._store, self._options.threads)
+        opened = self._open(pack)
         _tell(pack, opened)
         if opened.sessions:
             try:
                 return Resident(pack, self._proved(pack, opened.sessions), opened, stamp)
             except EngineError as error:
+                release(opened.sessions.values())
                 opened = Opened(refused={"voice": StoreError(error.code, str(error))})
                 _tell(pack, opened)
         return Resident(pack, self._warm(pack, {}), opened, stamp)
@@ -80,8 +100,7 @@ class Keeper:
         stamp = self._stamp(pack)
         if stamp in (None, resident.stamp):
             return resident
-        threads = self._options.threads
-        opened = open_engines(pack, self._store, threads, kept=resident.opened)
+        opened = self._open(pack, resident.opened)
         if not opened.refused:
             try:
                 voice = self._proved(pack, {**_own(resident), **opened.sessions})
@@ -89,8 +108,13 @@ class Keeper:
             except EngineError as error:
                 opened.refused["voice"] = StoreError(error.code, str(error))
         _tell(pack, opened)
-        held = replace(resident.opened, refused=opened.refused)
-        return replace(resident, opened=held, stamp=stamp)
+        held = {id(session) for session in resident.sessions}
+        release(session for session in opened.sessions.values() if id(session) not in held)
+        kept = replace(resident.opened, refused=opened.refused)
+        return replace(resident, opened=kept, stamp=stamp)
+
+    def _open(self, pack: VoicePack, kept: Opened | None = None) -> Opened:
+        return open_engines(pack, self._store, self._options.threads, self._openers, kept)
 
     def _proved(self, pack: VoicePack, sessions: dict[str, Session]) -> Voice:
         """A warm voice on engines of the store. Raises EngineError, whatever is wrong with them."""

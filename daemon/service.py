@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sambertd_client import protocol as wire
@@ -58,7 +59,7 @@ class Service:
         self._engines, self._builds = engines, builds
         self._shelf = Shelf()
         self._jobs: dict[Stream, engine.Job] = {}
-        self._replaced: list[SpeakingVoice] = []  # voices whose last streams are still open
+        self._replaced: list[Resident] = []  # voices whose last streams are still open
         self._turn: Stream | None = None  # the stream the engine works on now
         self._started = time.monotonic()
         self._instance = os.urandom(8).hex()
@@ -71,13 +72,12 @@ class Service:
     def renew(self, resident: Resident) -> None:
         """What is begun from now on is spoken by this voice; what has begun ends on the old one."""
         name = resident.voice.info.name
-        old = self._shelf.voices[name]
-        self._shelf.residents[name] = resident
-        if resident.voice is old:
+        old, self._shelf.residents[name] = self._shelf.residents[name], resident
+        if resident.voice is old.voice:
             return
         self._shelf.voices[name] = resident.voice
         for stream, job in self._jobs.items():
-            if job.voice is old and not stream.started:
+            if job.voice is old.voice and not stream.started:
                 job.voice = resident.voice
         self._replaced.append(old)
         self._retire()
@@ -214,10 +214,11 @@ class Service:
     def _retire(self) -> None:
         """Close the replaced voices that have nothing more to say."""
         speaking = {id(job.voice) for job in self._jobs.values()}
-        for voice in self._replaced:
-            if id(voice) not in speaking:
-                self._worker.retire(voice)
-        self._replaced = [voice for voice in self._replaced if id(voice) in speaking]
+        silent = [one for one in self._replaced if id(one.voice) not in speaking]
+        self._replaced = [one for one in self._replaced if id(one.voice) in speaking]
+        while silent:
+            others = [*silent[1:], *self._replaced, *self._shelf.residents.values()]
+            self._worker.retire(partial(silent.pop(0).close, others))
 
     def _welcome(self, client: bytes, request_id: str) -> wire.Welcome:
         limits = self._limits

@@ -95,8 +95,12 @@ class Shelf:
         return min((voice.streams for voice in self.voices.values()), default=1)
 
     def close(self) -> None:
-        for voice in self.voices.values():
-            voice.close()
+        for name, voice in self.voices.items():
+            resident = self.residents.get(name)
+            if resident is None:
+                voice.close()
+            else:
+                resident.close()
 
 
 def load_voices(
@@ -145,7 +149,7 @@ def load_voices(
 def _check_name(name: str, resident: Resident, others: dict[str, Resident]) -> None:
     """Raises VoiceError, and closes the voice, where another pack has its name."""
     if name in others:
-        resident.voice.close()
+        resident.close()
         raise VoiceError(
             "voice_broken",
             f"{others[name].pack.folder} and {resident.pack.folder} both hold a voice named "
@@ -157,7 +161,7 @@ def _renewed(resident: Resident, renew: Callable[[Resident], Resident]) -> Resid
     """The successor, and what it replaces closed."""
     successor = renew(resident)
     if successor.voice is not resident.voice:
-        resident.voice.close()
+        resident.close([successor])
     return successor
 
 

@@ -101,9 +101,9 @@ class Worker:
         job.cancelled = True
         self._orders.put(lambda: _close(job))
 
-    def retire(self, voice: SpeakingVoice) -> None:
+    def retire(self, close: Callable[[], None]) -> None:
         """Order the end of a voice, all of whose jobs were ordered to end. No result."""
-        self._orders.put(voice.close)
+        self._orders.put(lambda: _retire(close))
 
     def results(self) -> Iterator[Result]:
         """What came out since the last call."""
@@ -172,6 +172,13 @@ def _advance(job: Job) -> Result:
     pcm, step = pcm_s16le(chunk.pcm), 2 * MAX_CHUNK
     pieces = tuple(pcm[i : i + step] for i in range(0, len(pcm), step))
     return Spoken(job, pieces, chunk.sentence, took_s)
+
+
+def _retire(close: Callable[[], None]) -> None:
+    try:
+        close()
+    except Exception:  # the voices that speak are none the worse for it
+        log.exception("a replaced voice could not be closed")
 
 
 def _close(job: Job) -> None:

@@ -22,6 +22,7 @@ def report(**build: object) -> wire.EngineReport:
         backend="tensorrt",
         precision="int8-fp32-scales",
         bytes=4_700_000,
+        device_bytes=9_100_000,
         built="2026-02-27T12:00:00Z",
         time_ms=12.345,
         quality={"mcd_db": 0.4},
@@ -42,16 +43,29 @@ def report(**build: object) -> wire.EngineReport:
 def test_every_graph_has_its_line() -> None:
     heading, columns, memory, vocoder, refused, last = report_lines(report(), NOW)
     assert heading == "yue: nothing to build"
-    assert columns.split() == ["graph", "backend", "precision", "size", "ms", "per", "s", "built"]
-    assert memory.split(maxsplit=6)[1:] == [
+    assert columns.split() == [
+        "graph",
+        "backend",
+        "precision",
+        "file",
+        "on",
+        "GPU",
+        "ms",
+        "per",
+        "s",
+        "built",
+    ]
+    assert memory.split(maxsplit=7)[1:] == [
         "ort-cpu",
         "fp32",
         "1.0",
         "MB",
         "-",
+        "-",
         "came with the voice",
     ]
-    assert vocoder.split()[1:6] == ["tensorrt", "int8-fp32-scales", "4.7", "MB", "12.35"]
+    cells = ["tensorrt", "int8-fp32-scales", "4.7", "MB", "9.1", "MB", "12.35"]
+    assert vocoder.split()[1:8] == cells
     assert vocoder.endswith("2 d ago")
     assert refused == "  not used: postnet: build it again (engine_stale)"
     assert last == "the daemon holds 256.0 MB; engines are kept in /store"

@@ -6,7 +6,7 @@ import gc
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from benchmarks import random_voice
 from daemon.resident import Keeper, Resident
+from engines.opening import here
+from engines.ort_session import OrtSession
 from engines.pack import VoicePack
-from engines.store import MANIFEST, Store
+from engines.store import MANIFEST, Engine, Store
 from engines.voice import RuntimeOptions, Voice
 from tests.daemon import slow_build
 
@@ -199,3 +201,55 @@ def test_neither_a_successor_nor_a_refusal_holds_what_it_replaced(
     finally:
         gc.enable()
     successor.voice.close()
+
+
+class OnDevice(OrtSession):
+    """Stands for a session that holds memory of a GPU until it is closed."""
+
+    device_bytes = 7
+    open: ClassVar[set[str]] = set()
+
+    def __init__(self, graph: bytes, name: str) -> None:
+        super().__init__(graph, 1)
+        self._on = name
+        self.open.add(name)
+
+    def close(self) -> None:
+        self.open.discard(self._on)
+
+
+def test_memory_of_a_device_is_given_back_with_its_last_voice(
+    store: Store, pack: VoicePack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opener(data: bytes, engine: Engine) -> OnDevice:
+        return OnDevice(data, engine.file)
+
+    def publish(**marks: str) -> None:
+        graphs = {name: slow_build.resaved(pack, name, mark) for name, mark in marks.items()}
+        slow_build.publish(store, pack, graphs, backend="ort-cuda")
+
+    monkeypatch.setattr("engines.opening.here", lambda _: here("ort-cpu"))
+    keeper = Keeper(store, RuntimeOptions(streams=2), {"ort-cuda": opener})
+    publish(memory="a", postnet="a")
+    one = keeper.load(pack.folder)
+    first = set(OnDevice.open)
+    assert len(first) == 2
+    publish(memory="a", postnet="b")
+    two = keeper.renew(one)
+    assert two.voice.sessions["memory"] is one.voice.sessions["memory"]
+    assert len(OnDevice.open) == 3
+    one.close([two])
+    assert len(OnDevice.open & first) == 1, "the one that is shared"
+    slow_build.publish(
+        store, pack, {"memory": slow_build.resaved(pack, "postnet")}, backend="ort-cuda"
+    )
+    held = set(OnDevice.open)
+    refused = keeper.renew(two)
+    assert refusals(refused) == {"voice": "voice_broken"}
+    assert OnDevice.open == held
+    refused.close()
+    assert not OnDevice.open
+    started = keeper.load(pack.folder)
+    assert refusals(started) == {"voice": "voice_broken"}
+    assert not OnDevice.open
+    started.close()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from . import protocol as wire
 
-ROW = "  {:<14} {:<9} {:<16} {:>8} {:>9}  {}"
+ROW = "  {:<14} {:<9} {:<16} {:>9} {:>9} {:>9}  {}"
 BUILDS = {
     "never": "no build is wanted",
     "current": "nothing to build",
@@ -22,7 +22,7 @@ def report_lines(report: wire.EngineReport, now: datetime) -> Iterator[str]:
     """The lines of `sambertctl engines`. now: with its time zone."""
     for voice in report.voices:
         yield f"{voice.voice}: {_build(voice.build)}"
-        yield ROW.format("graph", "backend", "precision", "size", "ms per s", "built")
+        yield ROW.format("graph", "backend", "precision", "file", "on GPU", "ms per s", "built")
         for graph in voice.graphs:
             yield _row(graph, now)
         for refused in voice.refused:
@@ -51,8 +51,9 @@ def age(built: str, now: datetime) -> str:
 def _row(graph: wire.GraphEngine, now: datetime) -> str:
     time_ms = "-" if graph.time_ms is None else f"{graph.time_ms:.2f}"
     built = age(graph.built, now) if graph.built else "came with the voice"
+    on_gpu = _size(graph.device_bytes) if graph.device_bytes else "-"
     return ROW.format(
-        graph.graph, graph.backend, graph.precision, _size(graph.bytes), time_ms, built
+        graph.graph, graph.backend, graph.precision, _size(graph.bytes), on_gpu, time_ms, built
     )
 
 
