@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +10,12 @@ from sambertd_client import protocol as wire
 
 from daemon.building import Build
 from daemon.config import EngineConfig
+from daemon.memory import resident_bytes
 from daemon.voices import Shelf
 from engines.session import DeviceSession
 
 if TYPE_CHECKING:
     from daemon.resident import Resident
-
-STATM = Path("/proc/self/statm")
 
 
 def report(
@@ -40,7 +38,7 @@ def report(
         ],
         store=str(config.store),
         build=config.build,
-        memory_bytes=_resident_bytes(),
+        memory_bytes=resident_bytes(),
     )
 
 
@@ -103,12 +101,3 @@ def _file_bytes(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _resident_bytes() -> int:
-    """Memory this process has in use."""
-    try:
-        pages = int(STATM.read_text("ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.config import EngineConfig
+from daemon.memory import trim
 from engines.errors import EngineError, VoiceError
 from engines.store import Store
 from engines.style import Style
@@ -162,6 +163,8 @@ def _renewed(resident: Resident, renew: Callable[[Resident], Resident]) -> Resid
     successor = renew(resident)
     if successor.voice is not resident.voice:
         resident.close([successor])
+        del resident
+        trim()
     return successor
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.memory import trim
 from daemon.voices import AudioChunk, Shelf, SpeakingVoice
 from engines.errors import EngineError, VoiceError
 from engines.style import Style
@@ -104,6 +105,7 @@ class Worker:
     def retire(self, close: Callable[[], None]) -> None:
         """Order the end of a voice, all of whose jobs were ordered to end. No result."""
         self._orders.put(lambda: _retire(close))
+        self._orders.put(trim)  # once the order above, and all it held, is gone
 
     def results(self) -> Iterator[Result]:
         """What came out since the last call."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import sys
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -62,6 +63,14 @@ def test_what_was_published_is_opened_and_computes(tmp_path: Path, pack: VoicePa
     out = opened.sessions["memory"].run(feeds)
     wanted = OrtSession(pack.graphs["memory"], 1).run(feeds)
     np.testing.assert_array_equal(out["memory_kv"], wanted["memory_kv"])
+
+
+def test_a_session_does_not_keep_the_file_beside_its_weights(pack: VoicePack) -> None:
+    data = pack.graphs["memory"].read_bytes()
+    before = sys.getrefcount(data)
+    session = OrtSession(data, 1)
+    assert sys.getrefcount(data) == before
+    assert session.state_size == 0
 
 
 def test_nothing_published_is_no_fault(tmp_path: Path, pack: VoicePack) -> None:
