@@ -47,6 +47,9 @@ class Build:
     progress: float | None = None
 
 
+STOPPED = Build("failed", "the daemon is shutting down")
+
+
 def build_command(pack: Path, root: Path) -> list[str]:
     """Builds the engines of a voice pack into the store at `root`."""
     build = [sys.executable, "-m", "trt_build", "build", str(pack)]
@@ -122,7 +125,7 @@ class Builder:
         command = lowly(self._command(pack, self._root), idle=idle)
         with self._lock:
             if self._stopping.is_set():
-                return Build("failed", "the daemon is shutting down")
+                return STOPPED
             child = self._child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -140,7 +143,7 @@ class Builder:
             child.wait()
             if child.stdout is not None:
                 child.stdout.close()
-        return _judged(child.returncode, last, pack)
+        return STOPPED if self._stopping.is_set() else _judged(child.returncode, last, pack)
 
     def _follow(
         self, name: str, child: subprocess.Popen[bytes], tell: Callable[[str], None]

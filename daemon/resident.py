@@ -114,7 +114,12 @@ class Keeper:
         return replace(resident, opened=kept, stamp=stamp)
 
     def _open(self, pack: VoicePack, kept: Opened | None = None) -> Opened:
-        return open_engines(pack, self._store, self._options.threads, self._openers, kept)
+        try:
+            return open_engines(pack, self._store, self._options.threads, self._openers, kept)
+        except Exception as error:
+            log.exception("the engines of %s could not be opened", pack.file.name)
+            reason = f"opening the engines failed ({type(error).__name__}: {error}); build again"
+            return Opened(refused={"manifest": StoreError("engine_corrupt", reason)})
 
     def _proved(self, pack: VoicePack, sessions: dict[str, Session]) -> Voice:
         """A warm voice on engines of the store. Raises EngineError, whatever is wrong with them."""

@@ -217,7 +217,14 @@ class Server:
             log.warning("the engine did not end its step within 5 s")
         elif self._exit_code == EXIT_OK:  # after a crash nobody knows the state of the engines
             self._service.close()
+            self._close_unused()
         log.info("stopped")
+
+    def _close_unused(self) -> None:
+        """Close voices that were loaded but not taken into service any more."""
+        late = [r.shelf for r in self._worker.results() if isinstance(r, engine.Loaded)]
+        for shelf in (*late, self._loaded or Shelf()):
+            shelf.close()
 
     def _release(self) -> None:
         self._transport.close()

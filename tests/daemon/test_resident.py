@@ -144,6 +144,26 @@ def test_a_bug_that_engines_bring_out_is_theirs(
     started.voice.close()
 
 
+def test_a_backend_that_fails_costs_only_the_engines(
+    store: Store, pack: VoicePack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opener(data: bytes, engine: Engine) -> OrtSession:
+        raise RuntimeError("the driver is gone")
+
+    monkeypatch.setattr("engines.opening.here", lambda _: here("ort-cpu"))
+    slow_build.publish(store, pack, {"memory": b"plan"}, backend="tensorrt")
+    keeper = Keeper(store, RuntimeOptions(streams=2), {"tensorrt": opener})
+    started = keeper.load(pack.folder)
+    assert refusals(started) == {"manifest": "engine_corrupt"}
+    assert "the driver is gone" in str(started.opened.refused["manifest"])
+    slow_build.publish(store, pack, {"memory": b"another plan"}, backend="tensorrt")
+    same = keeper.renew(started)
+    assert same is not started
+    assert same.voice is started.voice
+    assert keeper.renew(same) is same, "it is tried once, not every second"
+    same.close()
+
+
 def test_good_engines_after_bad_ones_are_taken(
     keeper: Keeper, store: Store, pack: VoicePack, resident: Resident
 ) -> None:

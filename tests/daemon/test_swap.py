@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sambertd_client import Client, cli
+from sambertd_client import Client, RefusedError, cli
 from sambertd_client import protocol as wire
 from sambertd_client.endpoint import is_listening
 
@@ -72,10 +72,13 @@ Start = Callable[..., Live]
 
 @pytest.fixture
 def start(folder: Path, voices: Path) -> Iterator[Start]:
-    """Starts a daemon whose builds are this command; ended cleanly at the end, threads and all."""
+    """Starts a daemon whose builds are this command, and returns once its status says `detail`.
+
+    It is ended cleanly at the end, threads and all.
+    """
     running: list[tuple[Server, threading.Thread]] = []
 
-    def start(command: Command, build: str = "background") -> Live:
+    def start(command: Command, build: str = "background", detail: str = "ready") -> Live:
         engines = EngineConfig(build=build, store=folder / "engines")
         limits = Limits(in_work=8, waiting=20)
         endpoint = f"ipc://{folder / 'd.sock'}"
@@ -95,7 +98,7 @@ def start(folder: Path, voices: Path) -> Iterator[Start]:
         running.append((live.server, thread))
         thread.start()
         with Client(endpoint, timeout=30) as client:
-            while client.status().state == "loading":
+            while client.status().detail != detail:
                 time.sleep(0.01)
         return live
 
@@ -286,6 +289,21 @@ def test_progress_is_told_while_it_builds_and_a_stop_does_not_wait(start: Start)
     assert (engines.build.state, engines.build.text) == ("running", "step 0")
     with Client(live.endpoint) as client:
         assert client.status().engines == ["one: ort-cpu fp32 (6); building 0 %: step 0"]
+    began = time.monotonic()
+    live.server.stop()
+    while is_listening(live.endpoint):
+        time.sleep(0.02)
+    assert time.monotonic() - began < 5
+
+
+def test_a_daemon_that_waits_for_a_build_tells_it_and_can_be_stopped(
+    start: Start, folder: Path
+) -> None:
+    live = start(slow_build.command("endless"), "wait", "building engines for one: step 3")
+    with Client(live.endpoint) as client, pytest.raises(RefusedError, match="building engines"):
+        client.say(TEXTS[0])
+    while not (folder / "engines" / "pids").exists():
+        time.sleep(0.02)
     began = time.monotonic()
     live.server.stop()
     while is_listening(live.endpoint):

@@ -175,9 +175,14 @@ def hold(root: Path, held: Event, done: Event) -> None:
         done.wait(60)
 
 
-def test_where_engines_lie() -> None:
+def test_where_engines_lie(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_root({"CACHE_DIRECTORY": "/var/cache/x:/b"}) == Path("/var/cache/x/engines")
     assert default_root({"XDG_CACHE_HOME": "/c"}) == Path("/c/sambertd/engines")
+    monkeypatch.setenv("HOME", "/home/robot")
+    assert default_root({}) == Path("/home/robot/.cache/sambertd/engines")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 54321)  # whom nobody knows
+    assert default_root({}) == Path("/var/cache/sambertd/engines")
 
 
 def test_a_key_is_of_its_contents() -> None:
