@@ -79,6 +79,13 @@ def good(pack: VoicePack, store: Store) -> None:
     publish(store, pack, {name: resaved(pack, name) for name in pack.graphs})
 
 
+def on_demand(pack: VoicePack, store: Store) -> None:
+    """Good, once the file `go` is there."""
+    while not (store.root / "go").exists():
+        time.sleep(0.02)
+    good(pack, store)
+
+
 def refused(pack: VoicePack, store: Store) -> None:
     print("build: the pack has no calibration.txt; write one [calibration_missing]")
     sys.exit(1)
@@ -143,6 +150,7 @@ OUTCOMES: dict[str, Publish] = {
     outcome.__name__: outcome
     for outcome in (
         good,
+        on_demand,
         refused,
         killed,
         corrupt,
