@@ -2,18 +2,19 @@
 
 What it asks of `python -m trt_build build`: it publishes into the store by itself; it ends with 0
 once the store holds all it can build, else its last line says why and what helps; it may be killed
-at any moment. A line that is a JSON object is progress, `step` in words and `progress` from 0 to 1:
+at any moment. Its lines of progress begin with seconds; of graphs they name the number:
 
-    {"step": "decoder_step: int8 on ort-cpu", "progress": 0.4}
+    [  12.3 s] graph 2 of 6: duration_step (not built yet)
+    [  14.0 s] duration_step int8: listening
 
 Whatever becomes of a build, the daemon speaks on with what it has.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,8 +33,10 @@ log = logging.getLogger(__name__)
 TOOLS = ("onnx",)  # what the builder imports and the daemon does without
 CURE = "pip install 'sambertd[export]'"
 AFTER_S = 10.0  # a daemon that was started for one sentence builds nothing
-GRACE_S = 1.0  # from SIGTERM to SIGKILL
+GRACE_S = 2.0  # from SIGTERM to SIGKILL
 NOT_OURS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")  # systemd's word to the daemon alone
+PROGRESS = re.compile(r"\[ *\d+\.\d s\] (.*)")
+GRAPH = re.compile(r"graph (\d+) of (\d+): ")
 State = Literal["never", "current", "waiting", "running", "done", "failed"]
 Command = Callable[[Path, Path], Sequence[str]]
 
@@ -52,8 +55,7 @@ STOPPED = Build("failed", "the daemon is shutting down")
 
 def build_command(pack: Path, root: Path) -> list[str]:
     """Builds the engines of a voice pack into the store at `root`."""
-    build = [sys.executable, "-m", "trt_build", "build", str(pack)]
-    return [*build, "--store", str(root), "--json-progress"]
+    return [sys.executable, "-m", "trt_build", "build", str(pack), "--store", str(root)]
 
 
 class Builder:
@@ -151,13 +153,14 @@ class Builder:
         """Book its progress until it ends; its last words."""
         last = ""
         for line in lines_until_end(child):
-            step = _progress(line)
+            log.debug("builder: %s", line)
+            step = PROGRESS.fullmatch(line)
             if step is None:
-                log.debug("builder: %s", line)
                 last = line.strip() or last
             else:
-                self.builds[name] = step
-                tell(f"building engines for {name}: {step.text}")
+                share = _share(step[1], self.builds[name].progress)
+                self.builds[name] = Build("running", step[1], share)
+                tell(f"building engines for {name}: {step[1]}")
         return last
 
     def _kill(self, number: signal.Signals) -> None:
@@ -167,17 +170,13 @@ class Builder:
                 os.killpg(self._child.pid, number)
 
 
-def _progress(line: str) -> Build | None:
-    """The step that a line of the builder tells; None: it is words."""
-    if not line.startswith("{"):
-        return None
-    try:
-        told = json.loads(line)
-    except ValueError:
-        return None
-    step, share = told.get("step"), told.get("progress")
-    known = isinstance(share, (int, float)) and 0 <= share <= 1
-    return Build("running", step if isinstance(step, str) else "", float(share) if known else None)
+def _share(step: str, before: float | None) -> float | None:
+    """How much is done when this step begins, 0 to 1; as before where it does not tell."""
+    graph = GRAPH.match(step)
+    if graph is None:
+        return before
+    number, of = int(graph[1]), int(graph[2])
+    return (number - 1) / of if 1 <= number <= of else before
 
 
 def _judged(code: int, last: str, pack: Path) -> Build:

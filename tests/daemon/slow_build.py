@@ -7,7 +7,6 @@ publishes every graph of the pack as an engine: another file with the same weigh
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from onnx import numpy_helper
 from engines.opening import here
 from engines.pack import VoicePack
 from engines.store import Engine, Manifest, Store, engine_key, pack_digest
+from trt_build.importing.progress import Progress
 
 Publish = Callable[[VoicePack, Store], None]
 BUILT = "2026-01-02T03:04:05Z"
@@ -174,9 +174,10 @@ def command(outcome: str, seconds: float = 0.0) -> Callable[[Path, Path], list[s
 
 def main() -> None:
     outcome, seconds, pack, root = sys.argv[1:]
-    print("words for people", file=sys.stderr)
-    for step in range(4):
-        print(json.dumps({"step": f"step {step}", "progress": step / 4, "more": 1}), flush=True)
+    print("words for people")
+    say = Progress()
+    for number in range(1, 5):
+        say(f"graph {number} of 4: making it")
         time.sleep(float(seconds) / 4)
     store = Store(Path(root))
     store.root.mkdir(parents=True, exist_ok=True)

@@ -57,7 +57,7 @@ def test_every_step_is_told_and_the_end_is_done(tmp_path: Path, pack: Path) -> N
     told: list[str] = []
     builder = Builder(tmp_path, command("priority", 0.1))
     builder.build("one", pack, told.append)
-    assert told == [f"building engines for one: step {i}" for i in range(4)]
+    assert told == [f"building engines for one: graph {i} of 4: making it" for i in range(1, 5)]
     assert builder.builds == {"one": Build("done")}
 
 
@@ -151,5 +151,5 @@ def test_a_build_whose_parent_is_gone_does_not_begin(tmp_path: Path) -> None:
 
 def test_the_command_names_the_pack_and_the_store() -> None:
     line = build_command(Path("/voices/yue"), Path("/store"))
-    wanted = "-m trt_build build /voices/yue --store /store --json-progress"
+    wanted = "-m trt_build build /voices/yue --store /store"
     assert " ".join(line[1:]) == wanted

@@ -126,7 +126,7 @@ def speak(endpoint: str, text: str) -> bytes:
 def test_a_swap_under_load_drops_and_garbles_nothing(start: Start, folder: Path) -> None:
     live = start(slow_build.command("on_demand", 0.5))
     wanted = {text: speak(live.endpoint, text) for text in TEXTS}
-    live.until(lambda e: e.build.text == "step 3")
+    live.until(lambda e: e.build.progress == 0.75)
     swapped, heard = threading.Event(), Counter[tuple[bool, bool]]()
 
     def talk(number: int) -> list[str]:
@@ -289,9 +289,11 @@ def test_a_daemon_that_waits_is_ready_once_the_build_has_ended(start: Start, out
 def test_progress_is_told_while_it_builds_and_a_stop_does_not_wait(start: Start) -> None:
     live = start(slow_build.command("good", 300))
     engines = live.until(lambda e: e.build.progress is not None)
-    assert (engines.build.state, engines.build.text) == ("running", "step 0")
+    assert (engines.build.state, engines.build.text) == ("running", "graph 1 of 4: making it")
     with Client(live.endpoint) as client:
-        assert client.status().engines == ["one: ort-cpu fp32 (6); building 0 %: step 0"]
+        assert client.status().engines == [
+            "one: ort-cpu fp32 (6); building 0 %: graph 1 of 4: making it"
+        ]
     began = time.monotonic()
     live.server.stop()
     while is_listening(live.endpoint):
@@ -302,7 +304,9 @@ def test_progress_is_told_while_it_builds_and_a_stop_does_not_wait(start: Start)
 def test_a_daemon_that_waits_for_a_build_tells_it_and_can_be_stopped(
     start: Start, folder: Path
 ) -> None:
-    live = start(slow_build.command("endless"), "wait", "building engines for one: step 3")
+    live = start(
+        slow_build.command("endless"), "wait", "building engines for one: graph 4 of 4: making it"
+    )
     with Client(live.endpoint) as client, pytest.raises(RefusedError, match="building engines"):
         client.say(TEXTS[0])
     while not (folder / "engines" / "pids").exists():

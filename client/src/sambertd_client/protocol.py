@@ -10,11 +10,16 @@ Unknown fields are ignored. docs/PROTOCOL.md is the specification.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Optional, Union, cast
+from typing import Annotated, Any, Literal, Optional, Union, cast, get_args
 
 import msgpack  # type: ignore[import-untyped]
 import msgspec
 from msgspec import Meta
+
+from .engine_facts import EngineBuild as EngineBuild
+from .engine_facts import GraphEngine as GraphEngine
+from .engine_facts import RefusedEngine as RefusedEngine
+from .engine_facts import VoiceEngines as VoiceEngines
 
 PROTOCOL_MIN = 1
 PROTOCOL_MAX = 1
@@ -227,40 +232,6 @@ class StatusReport(Message, tag="status_report", kw_only=True, frozen=True):
     engines: list[str] = []  # for people: a line on each voice's engines and their build
 
 
-class GraphEngine(msgspec.Struct, kw_only=True, frozen=True):
-    """What runs one graph. Names of backends and precisions may be added."""
-
-    graph: str
-    backend: str
-    precision: str
-    bytes: int = 0  # of its file, which is about what its weights take in memory
-    device_bytes: int = 0  # held on the GPU
-    built: str = ""  # ISO 8601, UTC; "" is the graph that came with the voice
-    time_ms: Optional[float] = None  # of its calls for one second of speech, as built
-    quality: dict[str, float] = {}  # against FP32, as built
-
-
-class RefusedEngine(msgspec.Struct, kw_only=True, frozen=True):
-    """An engine of the store that is not used; graph "manifest" or "voice" is all of them."""
-
-    graph: str
-    code: str
-    text: str
-
-
-class EngineBuild(msgspec.Struct, kw_only=True, frozen=True):
-    state: str  # never, current, waiting, running, done, failed
-    text: str = ""  # the step at hand, or why it failed and what helps
-    progress: Optional[float] = None  # 0 to 1; nil: unknown
-
-
-class VoiceEngines(msgspec.Struct, kw_only=True, frozen=True):
-    voice: str
-    graphs: list[GraphEngine]
-    build: EngineBuild
-    refused: list[RefusedEngine] = []
-
-
 class EngineReport(Message, tag="engine_report", kw_only=True, frozen=True):
     voices: list[VoiceEngines]
     store: str  # the folder engines are published in
@@ -289,27 +260,13 @@ Reply = Union[
     Error,
 ]
 
-_REQUESTS: dict[str, type[Message]] = {
-    "hello": Hello,
-    "say": Say,
-    "credit": Credit,
-    "cancel": Cancel,
-    "voices": Voices,
-    "status": Status,
-    "engines": Engines,
-}
-_REPLIES: dict[str, type[Message]] = {
-    "welcome": Welcome,
-    "accepted": Accepted,
-    "audio": Audio,
-    "playing": Playing,
-    "done": Done,
-    "cancelled": Cancelled,
-    "voice_list": VoiceList,
-    "status_report": StatusReport,
-    "engine_report": EngineReport,
-    "error": Error,
-}
+
+def _by_tag(messages: Any) -> dict[str, type[Message]]:
+    return {message.__struct_config__.tag: message for message in get_args(messages)}
+
+
+_REQUESTS = _by_tag(Request)
+_REPLIES = _by_tag(Reply)
 
 
 def encode(message: Message) -> bytes:
