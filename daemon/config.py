@@ -14,6 +14,10 @@ stall_s = 15.0      # a client that takes no audio for so long is dropped
 [engines]
 vocoder_threads = 2   # threads within one call of the vocoder
 acoustic_threads = 1  # and of what comes before it
+build = "background"  # engines for this box: "background", with what others leave of it;
+                      # "wait", before the daemon is ready; "never". Needs 'sambertd[export]'
+store = "/var/cache/sambertd/engines"  # where they are kept; else in $CACHE_DIRECTORY, then
+                                       # $XDG_CACHE_HOME/sambertd, then ~/.cache/sambertd
 
 [speaker]
 enabled = true
@@ -33,6 +37,7 @@ without ever stalling for stall_s. Lower the limits where memory is scarce.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import types
 from collections.abc import Mapping, Sequence
@@ -44,6 +49,8 @@ from urllib.parse import urlsplit
 
 from sambertd_client.endpoint import daemon_endpoint
 
+from engines.store import default_root
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -52,6 +59,7 @@ else:
 MAX_IPC_PATH = 107  # bytes of sun_path
 SYSTEM_VOICES = Path("/usr/share/sambertd/voices")
 LOG_LEVELS = ("debug", "info", "warning", "error")
+BUILDS = ("background", "wait", "never")
 
 
 class ConfigError(Exception):
@@ -70,6 +78,8 @@ class Limits:
 class EngineConfig:
     vocoder_threads: int = 2
     acoustic_threads: int = 1
+    build: str = "background"
+    store: Path = field(default_factory=lambda: default_root(os.environ))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +125,11 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         speaker = replace(speaker, device=options.device)
     if options.latency is not None:
         speaker = replace(speaker, latency_s=options.latency)
+    engines = config.engines
+    if options.build is not None:
+        engines = replace(engines, build=options.build)
+    if options.store is not None:
+        engines = replace(engines, store=options.store)
     given = {
         "endpoint": options.endpoint,
         "voices": options.voices,
@@ -122,11 +137,12 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         "log_level": options.log_level,
     }
     chosen = {key: value for key, value in given.items() if value is not None}
-    return checked(replace(config, speaker=speaker, **chosen))
+    return checked(replace(config, speaker=speaker, engines=engines, **chosen))
 
 
 def default(environ: Mapping[str, str]) -> Config:
-    return Config(endpoint=daemon_endpoint(environ), voices=default_voices())
+    engines = EngineConfig(store=default_root(environ))
+    return Config(endpoint=daemon_endpoint(environ), voices=default_voices(), engines=engines)
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
@@ -138,7 +154,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
     values = _fill(default(environ), table, "")
-    return checked(replace(values, voices=path.parent / values.voices))
+    engines = replace(values.engines, store=path.parent / values.engines.store)
+    return checked(replace(values, voices=path.parent / values.voices, engines=engines))
 
 
 def checked(config: Config) -> Config:
@@ -151,8 +168,8 @@ def checked(config: Config) -> Config:
     _between("engines.vocoder_threads", config.engines.vocoder_threads, 1, 64)
     _between("engines.acoustic_threads", config.engines.acoustic_threads, 1, 64)
     _between("speaker.latency_s", config.speaker.latency_s, 0.005, 2)
-    if config.log_level not in LOG_LEVELS:
-        raise ConfigError(f"log_level: {config.log_level!r}; choose of {', '.join(LOG_LEVELS)}")
+    _one_of("log_level", config.log_level, LOG_LEVELS)
+    _one_of("engines.build", config.engines.build, BUILDS)
     _check_endpoint(config.endpoint)
     return config
 
@@ -183,6 +200,11 @@ def _check_endpoint(endpoint: str) -> None:
 def _between(key: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise ConfigError(f"{key}: {value:g} is not within {low:g} and {high:g}")
+
+
+def _one_of(key: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{key}: {value!r}; choose of {', '.join(choices)}")
 
 
 def _fill(settings: Any, table: Mapping[str, Any], prefix: str) -> Any:
@@ -227,6 +249,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--voice", metavar="NAME", help="the default voice")
     parser.add_argument("--device", metavar="NAME", help="part of the name of the sound device")
     parser.add_argument("--latency", type=float, metavar="S", help="of the speaker, in seconds")
+    building = "build engines for this box: in the background, before serving, or not at all"
+    parser.add_argument("--build", choices=BUILDS, help=building)
+    parser.add_argument("--store", type=Path, metavar="DIR", help="where built engines are kept")
     parser.add_argument("--no-speaker", action="store_true", help="only stream to clients")
     parser.add_argument("--log-level", choices=LOG_LEVELS)
     return parser

@@ -15,6 +15,7 @@ from importlib import metadata
 from sambertd_client import protocol as wire
 
 from daemon import worker as engine
+from daemon.building import Build, Builder, State
 from daemon.config import Config
 from daemon.delivery import Deliverer
 from daemon.lock import EndpointLock, LockError
@@ -23,6 +24,7 @@ from daemon.playback import Speaker
 from daemon.scheduler import Scheduler
 from daemon.service import Service
 from daemon.stats import Stats
+from daemon.swapping import Swapper
 from daemon.transport import Transport, TransportError, Waker
 from daemon.voices import Shelf, load_voices
 
@@ -35,10 +37,18 @@ Loader = Callable[[Callable[[str], None]], Shelf]
 class Server:
     """One daemon. `run` blocks until `stop`, a signal or a fatal error; returns the exit code."""
 
-    def __init__(self, config: Config, load: Loader | None = None) -> None:
+    def __init__(
+        self, config: Config, load: Loader | None = None, builder: Builder | None = None
+    ) -> None:
         self._config = config
+        self._builder = builder or Builder(config.engines.store)
         self._load = load or partial(
-            load_voices, config.voices, config.voice, config.engines, config.limits.in_work
+            load_voices,
+            config.voices,
+            config.voice,
+            config.engines,
+            config.limits.in_work,
+            build=self._builder.build if config.engines.build == "wait" else None,
         )
         self._should_stop = False
         self._exit_code = EXIT_OK
@@ -49,6 +59,7 @@ class Server:
         self._lock = EndpointLock(path) if path else None
         self._transport = Transport(self._waker)
         self._worker = engine.Worker(self._waker.set)
+        self._swapper = Swapper(self._waker.set)
         self._speaker = Speaker(config.speaker, self._waker.set)
         self._loaded: Shelf | None = None  # until the speaker is settled too
         stats, limits = Stats(), config.limits
@@ -62,6 +73,8 @@ class Server:
             self._speaker,
             stats,
             metadata.version("sambertd"),
+            config.engines,
+            self._builder.builds,
         )
 
     def run(self) -> int:
@@ -107,12 +120,19 @@ class Server:
             self._transport.wait(self._pause_s())
             for client, frames in self._transport.receive():
                 self._service.receive(client, frames)
-            for result in self._worker.results():
-                self._take(result)
+            self._take_results()
             if self._loaded is not None and self._speaker.settled:
                 self._ready(self._loaded)
             self._service.step(time.monotonic())
             self._ping(time.monotonic())
+
+    def _take_results(self) -> None:
+        """What the other threads made. Apart from the loop, whose variables would hold on to it."""
+        for result in self._worker.results():
+            self._take(result)
+        for resident in self._swapper.made():
+            self._service.renew(resident)
+            log.info("engines: %s", "; ".join(self._service.engines()))
 
     def _take(self, result: engine.Result) -> None:
         match result:
@@ -138,6 +158,19 @@ class Server:
         names = ", ".join(shelf.voices)
         log.info("ready: %s", names)
         self._notifier.ready(f"ready: {names}")
+        self._improve(shelf)
+
+    def _improve(self, shelf: Shelf) -> None:
+        """Watch for better engines, and build them if wanted."""
+        residents = shelf.residents
+        for name in residents.keys() - self._builder.builds.keys():
+            state: State = "current" if residents[name].complete else "never"
+            self._builder.builds[name] = Build(state)
+        if shelf.renew is not None:
+            self._swapper.start(residents, shelf.renew)
+        if self._config.engines.build == "background":
+            lacking = {n: r.pack.folder for n, r in residents.items() if not r.complete}
+            self._builder.start(lacking, self._swapper.look)
 
     def _tell(self, detail: str) -> None:
         """From the engine thread: what is being loaded."""
@@ -172,14 +205,26 @@ class Server:
     def _shutdown(self) -> None:
         self._notifier.stopping()
         self._service.stopping()
+        self._builder.stop()
         if self._speaker.state.available:
             time.sleep(self._speaker.state.latency_s + 0.02)  # let the fade be heard
         self._speaker.close()
+        if not self._swapper.stop(5.0):
+            log.warning("a voice was still loading after 5 s")
+        for resident in self._swapper.made():  # so that it is closed with the others
+            self._service.renew(resident)
         if not self._worker.stop(5.0):
             log.warning("the engine did not end its step within 5 s")
         elif self._exit_code == EXIT_OK:  # after a crash nobody knows the state of the engines
             self._service.close()
+            self._close_unused()
         log.info("stopped")
+
+    def _close_unused(self) -> None:
+        """Close voices that were loaded but not taken into service any more."""
+        late = [r.shelf for r in self._worker.results() if isinstance(r, engine.Loaded)]
+        for shelf in (*late, self._loaded or Shelf()):
+            shelf.close()
 
     def _release(self) -> None:
         self._transport.close()

@@ -9,18 +9,25 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
 
 from sambertd_client import protocol as wire
 
+from daemon import engine_report
 from daemon import worker as engine
-from daemon.config import Limits
+from daemon.building import Build
+from daemon.config import EngineConfig, Limits
 from daemon.delivery import Deliverer
 from daemon.playback import Speaker
 from daemon.scheduler import RefusedError, Scheduler, Stream
 from daemon.stats import Stats
 from daemon.voices import Shelf, SpeakingVoice
 from engines.style import Style
+
+if TYPE_CHECKING:
+    from daemon.resident import Resident
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +44,8 @@ class Service:
         speaker: Speaker,
         stats: Stats,
         version: str,
+        engines: EngineConfig,
+        builds: Mapping[str, Build],
     ) -> None:
         self.state: wire.State = "loading"
         self.detail = "loading voices"
@@ -47,8 +56,10 @@ class Service:
         self._speaker = speaker
         self._stats = stats
         self._version = version
+        self._engines, self._builds = engines, builds
         self._shelf = Shelf()
         self._jobs: dict[Stream, engine.Job] = {}
+        self._replaced: list[Resident] = []  # voices whose last streams are still open
         self._turn: Stream | None = None  # the stream the engine works on now
         self._started = time.monotonic()
         self._instance = os.urandom(8).hex()
@@ -57,6 +68,19 @@ class Service:
         self._shelf = shelf
         self._scheduler.open_limit = min(self._limits.in_work, shelf.streams)
         self.state, self.detail = "ready", "ready"
+
+    def renew(self, resident: Resident) -> None:
+        """What is begun from now on is spoken by this voice; what has begun ends on the old one."""
+        name = resident.voice.info.name
+        old, self._shelf.residents[name] = self._shelf.residents[name], resident
+        if resident.voice is old.voice:
+            return
+        self._shelf.voices[name] = resident.voice
+        for stream, job in self._jobs.items():
+            if job.voice is old.voice and not stream.started:
+                job.voice = resident.voice
+        self._replaced.append(old)
+        self._retire()
 
     def receive(self, client: bytes, frames: list[bytes]) -> None:
         """Answer one message, whatever it is."""
@@ -81,6 +105,9 @@ class Service:
                 self._deliverer.reply(client, self._voice_list(request.id))
             case wire.Status():
                 self._deliverer.reply(client, self._status(request.id))
+            case wire.Engines():
+                report = engine_report.report(request.id, self._shelf, self._builds, self._engines)
+                self._deliverer.reply(client, report)
 
     def take(self, result: engine.Spoken | engine.Exhausted | engine.Failed) -> None:
         """Book one result of the engine."""
@@ -113,6 +140,10 @@ class Service:
 
     def close(self) -> None:
         self._shelf.close()
+
+    def engines(self) -> list[str]:
+        """A line on the engines of each voice, for people."""
+        return engine_report.short_lines(self._shelf, self._builds)
 
     @property
     def engine_busy(self) -> bool:
@@ -178,6 +209,16 @@ class Service:
     def _forget(self, stream: Stream) -> None:
         job = self._jobs.pop(stream)
         self._worker.close(job)
+        self._retire()
+
+    def _retire(self) -> None:
+        """Close the replaced voices that have nothing more to say."""
+        speaking = {id(job.voice) for job in self._jobs.values()}
+        silent = [one for one in self._replaced if id(one.voice) not in speaking]
+        self._replaced = [one for one in self._replaced if id(one.voice) in speaking]
+        while silent:
+            others = [*silent[1:], *self._replaced, *self._shelf.residents.values()]
+            self._worker.retire(partial(silent.pop(0).close, others))
 
     def _welcome(self, client: bytes, request_id: str) -> wire.Welcome:
         limits = self._limits
@@ -242,6 +283,7 @@ class Service:
             audio_s=stats.audio_s,
             synth_s=stats.synth_s,
             ttfa_ms_p50=stats.ttfa_ms_p50(),
+            engines=self.engines(),
             speaker=wire.SpeakerStatus(
                 available=sound.available,
                 device=sound.device,

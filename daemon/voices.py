@@ -6,17 +6,24 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daemon.config import EngineConfig
+from daemon.memory import trim
 from engines.errors import EngineError, VoiceError
+from engines.store import Store
 from engines.style import Style
+
+if TYPE_CHECKING:
+    from daemon.resident import Resident
 
 log = logging.getLogger(__name__)
 PACK_FILE = "voice.toml"
+Tell = Callable[[str], None]
+Build = Callable[[str, Path, Tell], None]
 
 
 class VoiceInfo(Protocol):
@@ -72,10 +79,16 @@ class Broken:
 
 @dataclass(slots=True)
 class Shelf:
-    """Voices by name, the default first, and the packs that could not be loaded."""
+    """Voices by name, the default first, and the packs that could not be loaded.
+
+    residents: what is known of the engines of those voices that have some. renew: makes the
+    successor of a resident; see `daemon.resident`.
+    """
 
     voices: dict[str, SpeakingVoice] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
+    residents: dict[str, Resident] = field(default_factory=dict)
+    renew: Callable[[Resident], Resident] | None = None
 
     @property
     def streams(self) -> int:
@@ -83,58 +96,76 @@ class Shelf:
         return min((voice.streams for voice in self.voices.values()), default=1)
 
     def close(self) -> None:
-        for voice in self.voices.values():
-            voice.close()
+        for name, voice in self.voices.items():
+            resident = self.residents.get(name)
+            if resident is None:
+                voice.close()
+            else:
+                resident.close()
 
 
 def load_voices(
-    folder: Path, default: str, engines: EngineConfig, streams: int, progress: Callable[[str], None]
+    folder: Path,
+    default: str,
+    engines: EngineConfig,
+    streams: int,
+    progress: Tell,
+    build: Build | None = None,
 ) -> Shelf:
-    """Load and warm up every pack in `folder`; the rest serves where one is broken.
+    """Load and warm up every pack in `folder`, on the engines the store has for it.
+
+    The rest serves where a pack is broken. build: called with a voice that lacks engines, returns
+    once they are built or cannot be.
 
     Raises VoiceError where no voice, or not the default one, can be used.
     """
     found = packs(folder)
     try:
-        from engines.voice import RuntimeOptions, Voice  # heavy: after all is checked
+        from daemon.resident import Keeper  # heavy: after all is checked
+        from engines.voice import RuntimeOptions
     except ModuleNotFoundError as error:
         text = f"{error.name} is not installed; run `pip install 'sambertd[cpu]'`"
         raise VoiceError("voice_unsupported", text) from error
 
     options = RuntimeOptions(streams, engines.vocoder_threads, engines.acoustic_threads)
-    shelf = Shelf()
-    origin: dict[str, Path] = {}
+    keeper = Keeper(Store(engines.store), options)
+    shelf = Shelf(renew=keeper.renew)
     for path in found:
         progress(f"loading voice {path.name}")
         try:
-            voice = _warm(Voice.load(path, options), path, origin)
+            resident = keeper.load(path)
+            name = resident.pack.file.name
+            _check_name(name, resident, shelf.residents)
+            if build is not None and not resident.complete:
+                build(name, path, progress)
+                resident = _renewed(resident, keeper.renew)
         except EngineError as error:
             log.error("voice %s cannot be used: %s (%s)", path, error, error.code)
             shelf.broken.append(Broken(str(path), error.code, str(error)))
         else:
-            shelf.voices[voice.info.name] = voice
+            shelf.voices[name], shelf.residents[name] = resident.voice, resident
     return arranged(shelf, folder, default)
 
 
-def _warm(voice: SpeakingVoice, path: Path, origin: dict[str, Path]) -> SpeakingVoice:
-    """The voice, warmed up, or else closed. `origin`: the packs of the names in use.
+def _check_name(name: str, resident: Resident, others: dict[str, Resident]) -> None:
+    """Raises VoiceError, and closes the voice, where another pack has its name."""
+    if name in others:
+        resident.close()
+        raise VoiceError(
+            "voice_broken",
+            f"{others[name].pack.folder} and {resident.pack.folder} both hold a voice named "
+            f"{name!r}; the first serves, rename the other in its voice.toml or remove it",
+        )
 
-    Raises EngineError, voice_broken where another pack has its name.
-    """
-    name = voice.info.name
-    try:
-        if name in origin:
-            raise VoiceError(
-                "voice_broken",
-                f"{origin[name]} and {path} both hold a voice named {name!r}; the first serves, "
-                "rename the other in its voice.toml or remove it",
-            )
-        voice.warm_up()
-    except EngineError:
-        voice.close()
-        raise
-    origin[name] = path
-    return voice
+
+def _renewed(resident: Resident, renew: Callable[[Resident], Resident]) -> Resident:
+    """The successor, and what it replaces closed."""
+    successor = renew(resident)
+    if successor.voice is not resident.voice:
+        resident.close([successor])
+        del resident
+        trim()
+    return successor
 
 
 def packs(folder: Path) -> list[Path]:

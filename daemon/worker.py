@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.memory import trim
 from daemon.voices import AudioChunk, Shelf, SpeakingVoice
 from engines.errors import EngineError, VoiceError
 from engines.style import Style
@@ -101,6 +102,11 @@ class Worker:
         job.cancelled = True
         self._orders.put(lambda: _close(job))
 
+    def retire(self, close: Callable[[], None]) -> None:
+        """Order the end of a voice, all of whose jobs were ordered to end. No result."""
+        self._orders.put(lambda: _retire(close))
+        self._orders.put(trim)  # once the order above, and all it held, is gone
+
     def results(self) -> Iterator[Result]:
         """What came out since the last call."""
         while self._results:
@@ -114,18 +120,26 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (order := self._orders.get()) is not None:
-            try:
-                result = order()
-            except BaseException as error:
-                log.exception("the engine failed")
-                self._results.append(Crashed(error))
-                self._wake()
-                return
-            self.beat = time.monotonic()
-            if result is not None:
-                self._results.append(result)
-                self._wake()
+        while self._step():
+            pass
+
+    def _step(self) -> bool:
+        """Carry out one order, and hold on to nothing of it; False: it was the last."""
+        order = self._orders.get()
+        if order is None:
+            return False
+        try:
+            result = order()
+        except BaseException as error:
+            log.exception("the engine failed")
+            self._results.append(Crashed(error))
+            self._wake()
+            return False
+        self.beat = time.monotonic()
+        if result is not None:
+            self._results.append(result)
+            self._wake()
+        return True
 
 
 def pcm_s16le(pcm: NDArray[np.float32]) -> bytes:
@@ -160,6 +174,13 @@ def _advance(job: Job) -> Result:
     pcm, step = pcm_s16le(chunk.pcm), 2 * MAX_CHUNK
     pieces = tuple(pcm[i : i + step] for i in range(0, len(pcm), step))
     return Spoken(job, pieces, chunk.sentence, took_s)
+
+
+def _retire(close: Callable[[], None]) -> None:
+    try:
+        close()
+    except Exception:  # the voices that speak are none the worse for it
+        log.exception("a replaced voice could not be closed")
 
 
 def _close(job: Job) -> None:

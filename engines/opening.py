@@ -55,28 +55,42 @@ def open_engines(
     store: Store,
     threads: Threads,
     openers: Mapping[Backend, Opener] = MappingProxyType({}),
+    kept: Opened | None = None,
 ) -> Opened:
     """Open what the store holds for a pack: hashed first, then loaded.
 
-    openers: for backends other than ONNX Runtime on the CPU. An engine that is damaged, or was
+    openers: for backends other than ONNX Runtime on the CPU. kept: engines that are open already
+    and stay so; one that has not changed shares its session. An engine that is damaged, or was
     built for another device or runtime, is in `refused`, and its graph is not in `sessions`.
     """
-    opened = Opened()
+    opened, kept = Opened(), kept or Opened()
     try:
         manifest = store.read(pack)
     except StoreError as error:
-        opened.refused["manifest"] = error
+        opened.refused["manifest"] = _bare(error)
         return opened
     for name, engine in (manifest or Manifest(pack.file.name, "", {})).engines.items():
         try:
-            session = _open(pack, store, engine, threads, openers)
+            held = kept.sessions.get(name) if _same(engine, kept.engines.get(name)) else None
+            session = held or _open(pack, store, engine, threads, openers)
         except EngineError as error:
-            opened.refused[name] = error
+            opened.refused[name] = _bare(error)
         else:
             if session is not None:
                 opened.sessions[name] = session
             opened.engines[name] = engine
     return opened
+
+
+def _bare(error: EngineError) -> EngineError:
+    """The error without the frames it passed through, which hold whole files in memory."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
+def _same(engine: Engine, other: Engine | None) -> bool:
+    """Whether both are the same bytes, run by the same backend."""
+    return other is not None and (engine.sha256, engine.backend) == (other.sha256, other.backend)
 
 
 def _open(

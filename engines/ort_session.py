@@ -42,6 +42,9 @@ class OrtSession:
             raise VoiceError(
                 "voice_broken", f"{name} is not a graph ONNX Runtime can run: {error}"
             ) from error
+        if isinstance(graph, bytes):
+            # It keeps them to start anew with other providers, of which there are none here.
+            self._session._model_bytes = b""
         self._name = name
         self._outputs = [value.name for value in self._session.get_outputs()]
         shapes = [v.shape for v in self._session.get_inputs() if v.name == "state"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,25 @@ class Session(Protocol):
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name for inputs by name."""
+
+
+@runtime_checkable
+class DeviceSession(Protocol):
+    """A session that holds memory of a device until it is closed."""
+
+    @property
+    def device_bytes(self) -> int:
+        """What it holds there."""
+
+    def close(self) -> None:
+        """Give that back; nothing the second time."""
+
+
+def release(sessions: Iterable[Session]) -> None:
+    """Give back what these sessions hold on devices; the others go with their last reference."""
+    for session in sessions:
+        if isinstance(session, DeviceSession):
+            session.close()
 
 
 def zero_state(session: Session) -> Floats:

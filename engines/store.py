@@ -85,8 +85,11 @@ def default_root(environ: Mapping[str, str]) -> Path:
     given = environ.get("CACHE_DIRECTORY", "").partition(":")[0]
     if given:
         return Path(given) / "engines"
-    home = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "sambertd" / "engines"
+    try:
+        home = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a home, as in a container
+        home = Path("/var/cache")
+    return home / "sambertd" / "engines"
 
 
 def pack_digest(pack: VoicePack) -> str:

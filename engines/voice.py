@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engines.acoustic import AcousticModel, AcousticSessions
+from engines.errors import VoiceError
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
 from engines.pauses import pause_after
@@ -71,7 +72,10 @@ class Voice:
         options: RuntimeOptions,
         engines: Mapping[str, Session] = MappingProxyType({}),
     ) -> None:
-        """The pack's graphs on ONNX Runtime, but for those that `engines` runs, by graph name."""
+        """The pack's graphs on ONNX Runtime, but for those that `engines` runs, by graph name.
+
+        `sessions` holds what runs each graph; another voice of the same pack may share it.
+        """
         file = pack.file
         self._file = file
         self._table = SymbolTable(
@@ -85,8 +89,10 @@ class Voice:
             name: engines.get(name) or OrtSession(path, options.threads(name))
             for name, path in pack.graphs.items()
         }
-        vocoder = sessions.pop("vocoder")
-        acoustic = AcousticModel(file.acoustic, AcousticSessions(**sessions), file.source)
+        self.sessions: Mapping[str, Session] = MappingProxyType(sessions)
+        vocoder = sessions["vocoder"]
+        others = {name: session for name, session in sessions.items() if name != "vocoder"}
+        acoustic = AcousticModel(file.acoustic, AcousticSessions(**others), file.source)
         self.streams = options.streams
         self._pipeline = Pipeline(acoustic, vocoder, file, options.streams)
         self.info = VoiceInfo(
@@ -149,9 +155,18 @@ class Voice:
         return self._pipeline.stream(plan, cancelled)
 
     def warm_up(self) -> None:
-        """Speak a short sentence to nobody, so the first caller does not wait for one-time work."""
-        for _ in self.stream(self.plan("你好。")):
-            pass
+        """Speak a short sentence to nobody, so the first caller does not wait for one-time work.
+
+        Raises:
+            VoiceError: voice_broken, a graph fails, or its samples are not numbers.
+        """
+        for chunk in self.stream(self.plan("你好。")):
+            if not np.isfinite(chunk.pcm).all():
+                raise VoiceError(
+                    "voice_broken",
+                    f"the graphs of {self.info.name} compute samples that are not numbers; build "
+                    "the engines or export the voice again",
+                )
 
     def close(self) -> None:
         """Stop the decoder threads; the voice is of no use afterwards."""

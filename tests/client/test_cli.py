@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_written(daemon: LiveDaemon, capsys: Capture) -> N
 
 
 def test_no_daemon(folder: Path, capsys: Capture) -> None:
-    for command in (["say", "好"], ["voices"], ["status"], ["cancel"], ["info"]):
+    for command in (["say", "好"], ["voices"], ["status"], ["engines"], ["cancel"], ["info"]):
         assert cli.main([*command, "--endpoint", f"ipc://{folder}/none.sock"]) == 3
         assert "no daemon listens on" in capsys.readouterr().err
 

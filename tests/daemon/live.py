@@ -139,7 +139,8 @@ def served(voices: Path, folder: Path) -> Iterator[str]:
     """The endpoint of a real `python -m daemon` that has loaded the voices of a folder."""
     endpoint = f"ipc://{folder / 'd.sock'}"
     command = [sys.executable, "-m", "daemon", "--endpoint", endpoint, "--no-speaker"]
-    with subprocess.Popen([*command, "--voices", str(voices)]) as process:
+    engines = ["--build", "never", "--store", str(folder / "engines")]
+    with subprocess.Popen([*command, *engines, "--voices", str(voices)]) as process:
         try:
             while not is_listening(endpoint):
                 assert process.poll() is None, "it ended at once"

@@ -49,6 +49,9 @@ def test_the_command_line_wins_over_the_file_over_the_defaults(tmp_path: Path) -
         ("endpoint = 'tcp://127.0.0.1:99999'", "endpoint"),
         ("endpoint = 'http://127.0.0.1:80'", "endpoint"),
         ("endpoint = ", "TOML"),
+        ("[engines]\nbuild = 'sometimes'", "engines.build.*background, wait, never"),
+        ("[engines]\nbuild = true", "engines.build"),
+        ("[engines]\nstore = 7", "engines.store"),
     ],
 )
 def test_a_bad_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
@@ -67,6 +70,23 @@ def test_systemd_names_the_folder_of_the_socket() -> None:
     config = parse([], {**ENV, "RUNTIME_DIRECTORY": "/run/sambertd"})
     assert config.endpoint == "ipc:///run/sambertd/sambertd.sock"
     assert config.socket_path == Path("/run/sambertd/sambertd.sock")
+
+
+def test_engines_are_built_in_the_background_and_kept_where_systemd_or_the_user_says(
+    tmp_path: Path,
+) -> None:
+    engines = parse([], {**ENV, "CACHE_DIRECTORY": "/var/cache/sambertd"}).engines
+    assert (engines.build, engines.store) == ("background", Path("/var/cache/sambertd/engines"))
+    assert parse([], {**ENV, "XDG_CACHE_HOME": "/c"}).engines.store == Path("/c/sambertd/engines")
+    file = tmp_path / "sambertd.toml"
+    file.write_text("[engines]\nbuild = 'never'\nstore = 'kept'\nvocoder_threads = 3\n")
+    engines = parse(["--config", str(file)], ENV).engines
+    assert (engines.build, engines.store) == ("never", tmp_path / "kept")
+    line = ["--config", str(file), "--build", "wait", "--store", "/other"]
+    engines = parse(line, ENV).engines
+    assert (engines.build, engines.store, engines.vocoder_threads) == ("wait", Path("/other"), 3)
+    file.write_text("[engines]\nvocoder_threads = 3\n")
+    assert parse(["--config", str(file)], ENV).engines.store.name == "engines"
 
 
 def test_the_checkout_has_its_own_voices() -> None:

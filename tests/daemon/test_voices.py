@@ -24,7 +24,8 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(folder: Path, default: str = "") -> Shelf:
-    return load_voices(folder, default, EngineConfig(), 2, lambda _: None)
+    engines = EngineConfig(store=folder / "engines")
+    return load_voices(folder, default, engines, 2, lambda _: None)
 
 
 def speaks(shelf: Shelf, name: str) -> bool:

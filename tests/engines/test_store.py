@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import sys
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -62,6 +63,14 @@ def test_what_was_published_is_opened_and_computes(tmp_path: Path, pack: VoicePa
     out = opened.sessions["memory"].run(feeds)
     wanted = OrtSession(pack.graphs["memory"], 1).run(feeds)
     np.testing.assert_array_equal(out["memory_kv"], wanted["memory_kv"])
+
+
+def test_a_session_does_not_keep_the_file_beside_its_weights(pack: VoicePack) -> None:
+    data = pack.graphs["memory"].read_bytes()
+    before = sys.getrefcount(data)
+    session = OrtSession(data, 1)
+    assert sys.getrefcount(data) == before
+    assert session.state_size == 0
 
 
 def test_nothing_published_is_no_fault(tmp_path: Path, pack: VoicePack) -> None:
@@ -166,9 +175,14 @@ def hold(root: Path, held: Event, done: Event) -> None:
         done.wait(60)
 
 
-def test_where_engines_lie() -> None:
+def test_where_engines_lie(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_root({"CACHE_DIRECTORY": "/var/cache/x:/b"}) == Path("/var/cache/x/engines")
     assert default_root({"XDG_CACHE_HOME": "/c"}) == Path("/c/sambertd/engines")
+    monkeypatch.setenv("HOME", "/home/robot")
+    assert default_root({}) == Path("/home/robot/.cache/sambertd/engines")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 54321)  # whom nobody knows
+    assert default_root({}) == Path("/var/cache/sambertd/engines")
 
 
 def test_a_key_is_of_its_contents() -> None:

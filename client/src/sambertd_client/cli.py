@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from importlib import metadata
 from typing import Any
 
@@ -17,6 +18,7 @@ import msgspec
 
 from . import protocol as wire
 from .endpoint import client_endpoint
+from .engine_table import report_lines
 from .errors import NoDaemonError, RefusedError, SambertdError, SpeechError
 from .speak import connect, say
 from .terminal import Progress, fail
@@ -60,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _extra_command(arguments: list[str]) -> int | None:
     """The exit code of a command of another package; None: it is one of ours."""
-    if not arguments or arguments[0] in ("say", "voices", "status", "cancel", "info"):
+    if not arguments or arguments[0] in ("say", "voices", "status", "engines", "cancel", "info"):
         return None
     for point in _entry_points():
         if point.name == arguments[0]:
@@ -117,6 +119,8 @@ def _status(options: argparse.Namespace) -> int:
     print(f"sambertd {status.server_version}, pid {status.pid}, up {status.uptime_s:.0f} s")
     print(f"{status.state}: {status.detail}")
     print(f"voices: {', '.join(status.voices) or 'none'} ({status.broken_voices} broken)")
+    for line in status.engines:
+        print(f"engines: {line}")
     print(f"{status.in_work} in work, {status.waiting} waiting")
     print(
         f"{status.requests} requests: {status.done} spoken, {status.cancelled} cancelled, "
@@ -132,6 +136,14 @@ def _status(options: argparse.Namespace) -> int:
         )
     else:
         print(f"no speaker: {sound.reason}")
+    return 0
+
+
+def _engines(options: argparse.Namespace) -> int:
+    with connect(options.endpoint, Progress(quiet=options.json)) as client:
+        report = client.engines()
+    if not _as_json(report, options):
+        print("\n".join(report_lines(report, datetime.now(timezone.utc))))
     return 0
 
 
@@ -177,6 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, words in (
         ("voices", _voices, "the voices of the daemon"),
         ("status", _status, "what the daemon is doing and how well"),
+        ("engines", _engines, "what runs each graph, and what is being built"),
         ("info", _info, "version, protocol and limits of the daemon"),
     ):
         command = commands.add_parser(name, parents=[common], help=words, description=words)

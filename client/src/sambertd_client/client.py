@@ -63,6 +63,10 @@ class Client:
     def status(self) -> wire.StatusReport:
         return self._ask(wire.Status(id=self._new_id()), wire.StatusReport)
 
+    def engines(self) -> wire.EngineReport:
+        """What runs each graph of each voice, and what is being built."""
+        return self._ask(wire.Engines(id=self._new_id()), wire.EngineReport)
+
     def cancel(self, target: str | None = None, *, scope: wire.Scope = "mine") -> wire.Cancelled:
         """End one utterance or all, of this client or of every one. Ended ones are no error."""
         return self._ask(wire.Cancel(id=self._new_id(), target=target, scope=scope), wire.Cancelled)

@@ -10,11 +10,16 @@ Unknown fields are ignored. docs/PROTOCOL.md is the specification.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Optional, Union, cast
+from typing import Annotated, Any, Literal, Optional, Union, cast, get_args
 
 import msgpack  # type: ignore[import-untyped]
 import msgspec
 from msgspec import Meta
+
+from .engine_facts import EngineBuild as EngineBuild
+from .engine_facts import GraphEngine as GraphEngine
+from .engine_facts import RefusedEngine as RefusedEngine
+from .engine_facts import VoiceEngines as VoiceEngines
 
 PROTOCOL_MIN = 1
 PROTOCOL_MAX = 1
@@ -106,7 +111,11 @@ class Status(Message, tag="status", kw_only=True, frozen=True):
     """Answered by `status_report`, also while voices load."""
 
 
-Request = Union[Hello, Say, Credit, Cancel, Voices, Status]
+class Engines(Message, tag="engines", kw_only=True, frozen=True):
+    """Answered by `engine_report`, also while voices load."""
+
+
+Request = Union[Hello, Say, Credit, Cancel, Voices, Status, Engines]
 
 
 class Limits(msgspec.Struct, kw_only=True, frozen=True):
@@ -220,6 +229,14 @@ class StatusReport(Message, tag="status_report", kw_only=True, frozen=True):
     audio_s: float = 0.0
     synth_s: float = 0.0
     ttfa_ms_p50: Optional[float] = None  # over the last 100 utterances
+    engines: list[str] = []  # for people: a line on each voice's engines and their build
+
+
+class EngineReport(Message, tag="engine_report", kw_only=True, frozen=True):
+    voices: list[VoiceEngines]
+    store: str  # the folder engines are published in
+    build: str  # as configured: background, never, wait
+    memory_bytes: int  # resident, of the whole daemon
 
 
 class Error(Message, tag="error", kw_only=True, frozen=True):
@@ -230,27 +247,26 @@ class Error(Message, tag="error", kw_only=True, frozen=True):
     text: str
 
 
-Reply = Union[Welcome, Accepted, Audio, Playing, Done, Cancelled, VoiceList, StatusReport, Error]
+Reply = Union[
+    Welcome,
+    Accepted,
+    Audio,
+    Playing,
+    Done,
+    Cancelled,
+    VoiceList,
+    StatusReport,
+    EngineReport,
+    Error,
+]
 
-_REQUESTS: dict[str, type[Message]] = {
-    "hello": Hello,
-    "say": Say,
-    "credit": Credit,
-    "cancel": Cancel,
-    "voices": Voices,
-    "status": Status,
-}
-_REPLIES: dict[str, type[Message]] = {
-    "welcome": Welcome,
-    "accepted": Accepted,
-    "audio": Audio,
-    "playing": Playing,
-    "done": Done,
-    "cancelled": Cancelled,
-    "voice_list": VoiceList,
-    "status_report": StatusReport,
-    "error": Error,
-}
+
+def _by_tag(messages: Any) -> dict[str, type[Message]]:
+    return {message.__struct_config__.tag: message for message in get_args(messages)}
+
+
+_REQUESTS = _by_tag(Request)
+_REPLIES = _by_tag(Reply)
 
 
 def encode(message: Message) -> bytes:

@@ -1,0 +1,68 @@
+"""What runs each graph, as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from . import protocol as wire
+
+ROW = "  {:<14} {:<9} {:<16} {:>9} {:>9} {:>9}  {}"
+BUILDS = {
+    "never": "no build is wanted",
+    "current": "nothing to build",
+    "waiting": "a build is about to start",
+    "running": "building",
+    "done": "built",
+    "failed": "the build failed",
+}
+
+
+def report_lines(report: wire.EngineReport, now: datetime) -> Iterator[str]:
+    """The lines of `sambertctl engines`. now: with its time zone."""
+    for voice in report.voices:
+        yield f"{voice.voice}: {_build(voice.build)}"
+        yield ROW.format("graph", "backend", "precision", "file", "on GPU", "ms per s", "built")
+        for graph in voice.graphs:
+            yield _row(graph, now)
+        for refused in voice.refused:
+            yield f"  not used: {refused.graph}: {refused.text} ({refused.code})"
+    if not report.voices:
+        yield "no voice runs on graphs, or none is loaded yet"
+    yield f"the daemon holds {_size(report.memory_bytes)}; engines are kept in {report.store}"
+
+
+def age(built: str, now: datetime) -> str:
+    """How long ago an ISO 8601 time was, in the largest unit that fits; else as it stands."""
+    try:
+        since = now - datetime.fromisoformat(built.replace("Z", "+00:00"))
+    except (ValueError, TypeError):  # no time, or one without a zone
+        return built
+    for unit, length in (
+        ("d", timedelta(days=1)),
+        ("h", timedelta(hours=1)),
+        ("min", timedelta(minutes=1)),
+    ):
+        if since >= length:
+            return f"{since // length} {unit} ago"
+    return "just now"
+
+
+def _row(graph: wire.GraphEngine, now: datetime) -> str:
+    time_ms = "-" if graph.time_ms is None else f"{graph.time_ms:.2f}"
+    built = age(graph.built, now) if graph.built else "came with the voice"
+    on_gpu = _size(graph.device_bytes) if graph.device_bytes else "-"
+    return ROW.format(
+        graph.graph, graph.backend, graph.precision, _size(graph.bytes), on_gpu, time_ms, built
+    )
+
+
+def _build(build: wire.EngineBuild) -> str:
+    words = BUILDS.get(build.state, build.state)
+    if build.progress is not None:
+        words += f" {100 * build.progress:.0f} %"
+    return f"{words}: {build.text}" if build.text else words
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

@@ -1,0 +1,189 @@
+"""Builds of engines in child processes, one at a time: all that the daemon knows of the builder.
+
+What it asks of `python -m trt_build build`: it publishes into the store by itself; it ends with 0
+once the store holds all it can build, else its last line says why and what helps; it may be killed
+at any moment. Its lines of progress begin with seconds; of graphs they name the number:
+
+    [  12.3 s] graph 2 of 6: duration_step (not built yet)
+    [  14.0 s] duration_step int8: listening
+
+Whatever becomes of a build, the daemon speaks on with what it has.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from daemon.lines import lines_until_end
+from daemon.lowly import lowly
+
+log = logging.getLogger(__name__)
+TOOLS = ("onnx",)  # what the builder imports and the daemon does without
+CURE = "pip install 'sambertd[export]'"
+AFTER_S = 10.0  # a daemon that was started for one sentence builds nothing
+GRACE_S = 2.0  # from SIGTERM to SIGKILL
+NOT_OURS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")  # systemd's word to the daemon alone
+PROGRESS = re.compile(r"\[ *\d+\.\d s\] (.*)")
+GRAPH = re.compile(r"graph (\d+) of (\d+): ")
+State = Literal["never", "current", "waiting", "running", "done", "failed"]
+Command = Callable[[Path, Path], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How the build of one voice's engines stands. progress: 0 to 1; None is unknown."""
+
+    state: State
+    text: str = ""
+    progress: float | None = None
+
+
+STOPPED = Build("failed", "the daemon is shutting down")
+
+
+def build_command(pack: Path, root: Path) -> list[str]:
+    """Builds the engines of a voice pack into the store at `root`."""
+    return [sys.executable, "-m", "trt_build", "build", str(pack), "--store", str(root)]
+
+
+class Builder:
+    """Runs builds. `builds` by voice may be read by any thread."""
+
+    def __init__(
+        self, root: Path, command: Command = build_command, after_s: float = AFTER_S
+    ) -> None:
+        self.builds: dict[str, Build] = {}
+        self._root, self._command, self._after_s = root, command, after_s
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, packs: Mapping[str, Path], done: Callable[[], None]) -> None:
+        """Build for these voices in the background, after a while; `done` after each."""
+        for name in packs:
+            self.builds[name] = Build("waiting")
+        work = (dict(packs), done)
+        self._thread = threading.Thread(target=self._run, args=work, name="builds", daemon=True)
+        self._thread.start()
+
+    def build(
+        self, name: str, pack: Path, tell: Callable[[str], None] = log.debug, *, idle: bool = False
+    ) -> None:
+        """Build for one voice now and return when that has ended; `builds` says how.
+
+        tell: gets every step. idle: with what others leave of the processor.
+        """
+        lacking = [tool for tool in TOOLS if find_spec(tool) is None]
+        if lacking:
+            self.builds[name] = Build("failed", f"{lacking[0]} is not installed; run `{CURE}`")
+            log.info("no engines are built for %s: %s", name, self.builds[name].text)
+            return
+        log.info("building engines for %s", name)
+        self.builds[name] = Build("running", "starting")
+        try:
+            outcome = self._outcome(name, pack, tell, idle)
+        except Exception as error:
+            log.exception("the build could not be watched")
+            outcome = Build("failed", f"{error}; run `python -m trt_build build {pack}`")
+        self.builds[name] = outcome
+        level = logging.INFO if outcome.state == "done" else logging.WARNING
+        log.log(level, "build of engines for %s: %s %s", name, outcome.state, outcome.text)
+
+    def stop(self) -> None:
+        """End the build at hand; no other begins."""
+        with self._lock:
+            self._stopping.set()
+            self._kill(signal.SIGTERM)
+        if self._thread is not None:
+            self._thread.join(GRACE_S)
+        with self._lock:
+            self._kill(signal.SIGKILL)
+        if self._thread is not None:
+            self._thread.join(GRACE_S)
+
+    def _run(self, packs: Mapping[str, Path], done: Callable[[], None]) -> None:
+        """The thread of `start`: it must live as long as its child, which dies with it."""
+        self._stopping.wait(self._after_s)
+        for name, pack in packs.items():
+            if self._stopping.is_set():
+                return
+            self.build(name, pack, idle=True)
+            done()
+
+    def _outcome(self, name: str, pack: Path, tell: Callable[[str], None], idle: bool) -> Build:
+        command = lowly(self._command(pack, self._root), idle=idle)
+        with self._lock:
+            if self._stopping.is_set():
+                return STOPPED
+            child = self._child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={key: value for key, value in os.environ.items() if key not in NOT_OURS},
+                start_new_session=True,  # so that its own children can be ended with it
+            )
+        try:
+            last = self._follow(name, child, tell)
+        finally:
+            with self._lock:
+                self._kill(signal.SIGKILL)  # what it left behind; the child itself has ended
+                self._child = None
+            child.wait()
+            if child.stdout is not None:
+                child.stdout.close()
+        return STOPPED if self._stopping.is_set() else _judged(child.returncode, last, pack)
+
+    def _follow(
+        self, name: str, child: subprocess.Popen[bytes], tell: Callable[[str], None]
+    ) -> str:
+        """Book its progress until it ends; its last words."""
+        last = ""
+        for line in lines_until_end(child):
+            log.debug("builder: %s", line)
+            step = PROGRESS.fullmatch(line)
+            if step is None:
+                last = line.strip() or last
+            else:
+                share = _share(step[1], self.builds[name].progress)
+                self.builds[name] = Build("running", step[1], share)
+                tell(f"building engines for {name}: {step[1]}")
+        return last
+
+    def _kill(self, number: signal.Signals) -> None:
+        """Signal the child and all of its own; while holding the lock, so that it is not reaped."""
+        if self._child is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._child.pid, number)
+
+
+def _share(step: str, before: float | None) -> float | None:
+    """How much is done when this step begins, 0 to 1; as before where it does not tell."""
+    graph = GRAPH.match(step)
+    if graph is None:
+        return before
+    number, of = int(graph[1]), int(graph[2])
+    return (number - 1) / of if 1 <= number <= of else before
+
+
+def _judged(code: int, last: str, pack: Path) -> Build:
+    if code == 0:
+        return Build("done")
+    by_hand = f"run `python -m trt_build build {pack}` to see more"
+    if code < 0:
+        reason = f"it was killed by {signal.Signals(-code).name}, perhaps for want of memory"
+        return Build("failed", f"{reason}; {by_hand}")
+    return Build("failed", last or f"it ended with {code}; {by_hand}")
