@@ -16,6 +16,7 @@ from trt_build.export.errors import ExportError
 
 State = dict[str, Tensor]
 _STEP = re.compile(r"checkpoint_(\d+)\.pth")
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _LFS = b"version https://git-lfs"
 # What torch.load lets through of a file that is no checkpoint: its unpickler does not expect one.
 _NO_CHECKPOINT = (
@@ -71,8 +72,8 @@ def read_checkpoint(path: Path, *keys: str) -> State:
     if not isinstance(value, dict) or not all(map(_named_tensor, value.items())):
         raise ExportError(
             "checkpoint_mismatch",
-            f"{path} has no plain tensors under {'.'.join(keys)}; name the checkpoint of the model "
-            "in config.yaml",
+            f"{path} has no plain tensors of floating point under {'.'.join(keys)}; name the "
+            "checkpoint of the model in config.yaml",
         )
     return value
 
@@ -81,10 +82,14 @@ def _named_tensor(item: tuple[object, object]) -> bool:
     name, tensor = item
     return (
         isinstance(name, str)
+        and name.isprintable()
         and isinstance(tensor, Tensor)
         and tensor.layout is torch.strided
-        and not tensor.is_quantized
-        and not tensor.is_complex()
+        and not tensor.is_nested
+        and tensor.dtype in _DTYPES
+        and tensor.device.type == "cpu"
+        # One that repeats a few numbers may claim to be larger than the machine.
+        and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
     )
 
 
@@ -128,7 +133,7 @@ def fold_weight_norm(state: State) -> State:
         stem = name.removesuffix("_g")
         g, v = out.pop(name), out.pop(stem + "_v")
         # The kernel below believes what it is told: shapes that do not fit corrupt memory.
-        if not v.dim() or g.shape != (len(v), *[1] * (v.dim() - 1)):
+        if not v.numel() or not v.dim() or g.shape != (len(v), *[1] * (v.dim() - 1)):
             raise ExportError(
                 "checkpoint_mismatch",
                 f"{name} is {tuple(g.shape)}, which is no norm of {stem}_v {tuple(v.shape)}; copy "
