@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,9 @@ def _load(path: Path) -> Any:
         with path.open("rb") as file:
             pointer = file.read(len(_LFS)) == _LFS
         if not pointer:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # they are for whoever wrote it
+                return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as e:
         raise ExportError("checkpoint_missing", f"there is no {path}; name one that is") from e
     except (IsADirectoryError, PermissionError) as e:

@@ -34,7 +34,7 @@ def check_frames(sambert: Sambert, generator: Generator) -> None:
     raise ExportError(
         "mel_mismatch",
         f"the acoustic model makes {sambert.num_mels} values per frame, the vocoder ({kind}"
-        f"in_channels: {mels}) takes {wanted}: {takes}; put the two trained together together",
+        f"in_channels: {mels}) takes {wanted}: {takes}; take two that were trained together",
     )
 
 
