@@ -3,6 +3,7 @@
 BuildError (`code` for programs, the message names the cure):
     platform_unsupported  NVIDIA publishes no TensorRT-RTX for this machine or Python
     folder_taken          the folder for TensorRT-RTX holds something else
+    folder_unwritable     the folder for TensorRT-RTX cannot be written, or the disk is full
     download_offline      PyPI cannot be reached
     download_failed       PyPI answered, but not with the files that are pinned here
     library_missing       TensorRT-RTX has not been fetched

@@ -24,6 +24,7 @@ from trt_build.errors import BuildError
 
 PACKAGE = "tensorrt_rtx_bindings"
 STAMP = "version"  # a file that says what lies in a folder
+LICENCE = "LICENSE.txt"
 DOWNLOAD_MB = 148
 VERSION = "1.7.1.116"
 MODULE_SHA256 = {
@@ -61,11 +62,12 @@ def fetch(folder: Path) -> None:
     """Download TensorRT-RTX from PyPI with pip and lay it out in `folder`; nothing if it is there.
 
     Raises:
-        BuildError: platform_unsupported, folder_taken, download_offline, download_failed.
+        BuildError: platform_unsupported, folder_taken, folder_unwritable, download_offline,
+            download_failed.
     """
     if is_fetched(folder):
         return
-    if folder.exists() and not (folder / STAMP).is_file() and not _empty(folder):
+    if folder.exists() and not _replaceable(folder):
         raise BuildError(
             "folder_taken",
             f"{folder} exists and holds no TensorRT-RTX, so it is left alone; name another folder "
@@ -77,6 +79,17 @@ def fetch(folder: Path) -> None:
         "NVIDIA's, under NVIDIA's licence (LICENSE.txt there); using it means accepting that.",
         file=sys.stderr,
     )
+    try:
+        _fetch(folder.resolve(), requirements)
+    except OSError as error:
+        raise BuildError(
+            "folder_unwritable",
+            f"cannot write {folder}: {error}; free some space, or name another folder with "
+            "--library",
+        ) from error
+
+
+def _fetch(folder: Path, requirements: str) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tensorrt-rtx-", dir=folder.parent) as name:
         work = Path(name)
@@ -85,12 +98,15 @@ def fetch(folder: Path) -> None:
         for wheel in sorted((work / "wheels").glob("*.whl")):
             _unpack(wheel, part)
         (part / STAMP).write_text(_stamp(), "utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            folder.replace(work / "before")
         part.replace(folder)
 
 
-def _empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())
+def _replaceable(folder: Path) -> bool:
+    """Whether nothing but an earlier version lies in a folder, or nothing at all."""
+    held = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
+    return not held or (STAMP in held and held <= {STAMP, LICENCE, PACKAGE})
 
 
 def load(folder: Path) -> Any:
@@ -178,7 +194,7 @@ def _unpack(wheel: Path, out: Path) -> None:
             if entry.startswith(f"{PACKAGE}/"):
                 archive.extract(entry, out)
             elif entry.endswith("/LICENSE.txt"):
-                (out / "LICENSE.txt").write_bytes(archive.read(entry))
+                (out / LICENCE).write_bytes(archive.read(entry))
             for library in LIBRARIES:
                 if entry.rpartition("/")[2].startswith(f"{library}."):
                     with archive.open(entry) as packed, (home / f"{library}.1").open("wb") as file:

@@ -144,7 +144,7 @@ def read_phones(path: Path) -> tuple[str, ...]:
     """Phone names of a PhoneSet.xml in file order; raises VoiceError(voice_broken)."""
     try:
         root = ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError) as error:
+    except (OSError, LookupError, ValueError, ElementTree.ParseError) as error:  # encodings too
         raise VoiceError("voice_broken", f"cannot read the phones in {path}: {error}") from error
     names = tuple((node.text or "").strip() for node in root.iterfind("{*}phone/{*}name"))
     if not all(names) or not names or len(set(names)) != len(names):

@@ -250,6 +250,15 @@ def test_a_norm_that_does_not_fit_its_weight(shape: tuple[int, ...]) -> None:
     assert caught.value.code == "checkpoint_mismatch"
 
 
+@pytest.mark.parametrize("shape", [(0, 7, 5), (8, 0, 5), ()], ids=str)
+def test_a_norm_of_nothing(shape: tuple[int, ...]) -> None:
+    """PyTorch's kernel would divide by its size."""
+    norm = (*shape[:1], *[1] * (len(shape) - 1))
+    state = {"a.weight_g": torch.ones(norm), "a.weight_v": torch.ones(shape)}
+    with pytest.raises(ExportError, match="no norm"):
+        fold_weight_norm(state)
+
+
 def test_weight_norm_under_pytorch_2s_names(voc: Path) -> None:
     wanted = load_generator(voc).state_dict()
 
@@ -296,10 +305,28 @@ def test_only_names_with_a_step_are_checkpoints(tmp_path: Path) -> None:
         {3: torch.ones(2)},
         {"a": torch.ones(2, dtype=torch.complex64)},
         {"a": torch.ones(2).to_sparse()},
+        {"a": torch.ones(2, dtype=torch.int64)},
+        {"a": torch.ones(2, dtype=torch.bool)},
+        {"a": torch.ones(2).to(torch.float8_e4m3fn)},
+        {"a": torch.ones(2, device="meta")},
+        {"a": torch.ones(1).expand(10**12, 9)},
+        {"a\n\x1b[31m": torch.ones(2)},
         {"a": "text"},
         [torch.ones(2)],
     ],
-    ids=["number", "complex", "sparse", "text", "list"],
+    ids=[
+        "number",
+        "complex",
+        "sparse",
+        "integers",
+        "booleans",
+        "float8",
+        "no memory",
+        "endless",
+        "name",
+        "text",
+        "list",
+    ],
 )
 def test_values_that_are_no_plain_tensors(voc: Path, weights: object) -> None:
     torch.save({"model": {"generator": weights}}, newest_checkpoint(voc))

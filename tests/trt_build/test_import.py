@@ -203,15 +203,22 @@ def test_hand_edits_survive_another_import(
     assert main(command) == 0
     toml = (out / "voice.toml").read_text("utf-8")
     edited = toml.replace('"，" = 0.1', '"，" = 0.3').replace("[statistics]", MERRY)
+    edited = edited.replace('licence = "unknown"', 'licence = "CC-BY-4.0"')
     assert edited != toml
     (out / "voice.toml").write_text(edited, "utf-8")
     (out / "LICENSE").write_text("mine", "utf-8")
     assert main(command) == 0
-    assert "kept as the earlier pack has it: presets, pauses" in capsys.readouterr().out
+    kept = "kept as the earlier pack has it: licence, presets, pauses"
+    assert kept in capsys.readouterr().out
     file = VoicePack(out).file
     assert file.pauses["，"] == 0.3
     assert file.presets["merry"].speed == 1.2
+    assert (file.name, file.language, file.licence) == ("v", "zh-CN", "CC-BY-4.0")
+    assert "CC-BY-4.0" in (out / "README.md").read_text("utf-8")
     assert (out / "LICENSE").read_text("utf-8") == "mine"
+    assert main([*command, "--licence", "CC0-1.0", "--name", "w"]) == 0
+    file = VoicePack(out).file
+    assert (file.name, file.licence, file.pauses["，"]) == ("w", "CC0-1.0", 0.3)
 
 
 MERRY = "[presets.merry]\nspeed = 1.2\n\n[statistics]"

@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,10 +17,12 @@ from hypothesis import strategies as st
 
 from tests.trt_build.kantts_voices import change_params, model, write_zip
 from trt_build.__main__ import main
+from trt_build.export.acoustic_graph import export_acoustic
 from trt_build.export.checkpoint import load_generator, load_sambert
 from trt_build.export.checkpoint_file import read_checkpoint
 from trt_build.export.config import read_yaml
 from trt_build.export.errors import ExportError
+from trt_build.export.vocoder_graph import export_vocoder
 from trt_build.importing.archive import unpack
 
 QUICK = settings(deadline=None, max_examples=60)
@@ -81,18 +84,44 @@ VALUES: st.SearchStrategy[object] = st.one_of(
 )
 
 
-@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_values_of_a_config(pair: Path, data: st.DataObject) -> None:
-    which, load = data.draw(st.sampled_from([("am", load_sambert), ("voc", load_generator)]))
-    params = read_yaml(pair / which / "config.yaml")["Model"]
-    (section,) = params.values()
+    """A model that can be made of them can be exported."""
+    which = data.draw(st.sampled_from(["am", "voc"]))
+    (section,) = read_yaml(pair / which / "config.yaml")["Model"].values()
     name = data.draw(st.sampled_from(sorted(section["params"])))
     with tempfile.TemporaryDirectory() as folder:
         broken = Path(shutil.copytree(pair / which, Path(folder) / which))
         change_params(broken, **{name: data.draw(VALUES)})
-        assert not code_of(lambda: load(broken)).startswith("cannot_")
+        assert not code_of(lambda: exported(broken)).startswith("cannot_")
+
+
+def exported(folder: Path) -> None:
+    if folder.name == "am":
+        export_acoustic(load_sambert(folder))
+    else:
+        export_vocoder(load_generator(folder))
+
+
+@pytest.mark.parametrize("value", [0, 5, -1, 10**6, "abc", None, 0.5, float("nan"), True, [2]])
+@pytest.mark.parametrize(
+    "name", ["encoder_num_heads", "decoder_num_heads", "pnca_band", "postnet_shift", "max_len"]
+)
+def test_sizes_that_weights_do_not_show(pair: Path, tmp_path: Path, name: str, value: Any) -> None:
+    am = Path(shutil.copytree(pair / "am", tmp_path / "am"))
+    change_params(am, **{name: value})
+    told = code_of(lambda: exported(am))
+    fine = value == 5 or (value == 0 and name in ("pnca_band", "postnet_shift"))
+    if name.endswith("heads") or not fine:
+        assert told == "config_unreadable"
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.2, -0.5])
+def test_any_slope_is_a_number(pair: Path, tmp_path: Path, value: float) -> None:
+    voc = Path(shutil.copytree(pair / "voc", tmp_path / "voc"))
+    change_params(voc, nonlinear_activation_params={"negative_slope": value})
+    exported(voc)
 
 
 def checkpoint() -> bytes:

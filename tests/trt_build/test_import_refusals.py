@@ -164,8 +164,17 @@ def test_tables_that_do_not_fit(refused: Refused, work: Path, tmp_path: Path) ->
 
 def test_a_table_that_is_none(refused: Refused, work: Path, tmp_path: Path) -> None:
     folder = tables(tmp_path / "tables")
-    (folder / "PhoneSet.xml").write_text("<phoneSet><phone>", "utf-8")
-    refused("voice_broken", work, "--tables", folder)
+    for text in ("<phoneSet><phone>", BOMB, *(ENCODED.format(e) for e in ("utf-7", "nope"))):
+        (folder / "PhoneSet.xml").write_text(text, "utf-8")
+        refused("voice_broken", work, "--tables", folder)
+
+
+ENCODED = '<?xml version="1.0" encoding="{}"?><phoneSet/>'
+BOMB = (
+    '<!DOCTYPE a [<!ENTITY a0 "aaaaaaaaaa">'
+    + "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 10))
+    + "]><phoneSet><phone><name>&a9;</name></phone></phoneSet>"
+)
 
 
 def test_speakers_and_emotions_that_are_none(refused: Refused, work: Path) -> None:
@@ -186,6 +195,8 @@ def test_speaker_embeddings(refused: Refused, work: Path, tmp_path: Path) -> Non
     np.save(tmp_path / "code.npy", np.array([print], object), allow_pickle=True)
     refused("speaker_unusable", *pair, "--speaker", f"a={tmp_path / 'code.npy'}")
     refused("speaker_unusable", *pair, "--speaker", "a=nowhere.npy")
+    np.save(tmp_path / "text.npy", np.array(["a"] * 24))
+    refused("speaker_unusable", *pair, "--speaker", f"a={tmp_path / 'text.npy'}")
 
 
 def test_f0_without_its_mean(refused: Refused, tmp_path: Path) -> None:
@@ -195,6 +206,9 @@ def test_f0_without_its_mean(refused: Refused, tmp_path: Path) -> None:
     assert "deviation of 0" in refused("f0_missing", *pair)
     (am / "mvn.npy").write_bytes(b"no array")
     assert "mvn.npy" in refused("f0_missing", *pair)
+    for values in (["a", "b"], [1j, 2], [True, True], [b"a", b"b"], [1, np.nan], [1e9, 2], [1]):
+        np.save(am / "mvn.npy", np.array(values))
+        refused("f0_missing", *pair)
     (am / "mvn.npy").unlink()
     assert "copy the mvn.npy" in refused("f0_missing", *pair)
     change_params(am, nsf_norm_type="robust")
@@ -288,6 +302,7 @@ def test_a_folder_that_may_not_be_written(work: Path, capsys: pytest.CaptureFixt
 def test_a_graph_that_differs(
     refused: Refused, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Here the limit is moved, as no exporter of ours is wrong."""
+    """Here the limits are moved, as no exporter of ours is wrong."""
     monkeypatch.setattr("trt_build.export.agreement.LIMIT", 1e-12)
+    monkeypatch.setattr("trt_build.export.agreement.CEILING", 1e-12)
     assert "differ from the PyTorch model" in refused("graph_differs", work)

@@ -91,19 +91,36 @@ def test_an_older_version_is_replaced(
     wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "rtx"
-    folder.mkdir()
+    (folder / rtx.PACKAGE).mkdir(parents=True)
     (folder / "version").write_text("1.0\n")
-    (folder / "left-over").touch()
+    (folder / rtx.PACKAGE / "left-over").touch()
     rtx.fetch(folder)
-    assert not (folder / "left-over").exists()
+    assert rtx.is_fetched(folder)
+    assert not (folder / rtx.PACKAGE / "left-over").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index", "rtx"]
 
 
-def test_a_folder_of_somebody_else_is_left_alone(wheels: Path, tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").touch()
-    with pytest.raises(BuildError, match=r"left alone.*--library") as caught:
-        rtx.fetch(tmp_path)
-    assert caught.value.code == "folder_taken"
-    assert (tmp_path / "thesis.txt").exists()
+@pytest.mark.parametrize("other", [[], ["version"], ["version", "LICENSE.txt"]])
+def test_a_folder_of_somebody_else_is_left_alone(
+    wheels: Path, tmp_path: Path, other: list[str]
+) -> None:
+    """Also one that has a file of the name by which an earlier download is known."""
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    for name in ("thesis.txt", *other):
+        (folder / name).touch()
+    for taken in (folder, folder / "thesis.txt"):
+        with pytest.raises(BuildError, match=r"left alone.*--library") as caught:
+            rtx.fetch(taken)
+        assert caught.value.code == "folder_taken"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["thesis.txt", *other])
+
+
+def test_a_folder_that_cannot_be_written(wheels: Path) -> None:
+    """Nobody makes folders in /proc, root neither."""
+    with pytest.raises(BuildError, match="--library") as caught:
+        rtx.fetch(Path("/proc/tensorrt-rtx"))
+    assert caught.value.code == "folder_unwritable"
 
 
 def test_a_file_that_is_not_the_pinned_one_is_refused(

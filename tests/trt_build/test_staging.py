@@ -93,7 +93,7 @@ with ending_in_order(), staging(Path(sys.argv[1])) as place:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_leaves_nothing_behind(out: Path, number: signal.Signals) -> None:
     before = contents(out)
     command = [sys.executable, "-c", PROGRAM, str(out)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,7 @@ __all__ = [
     "vocabulary_of",
 ]
 
+M = TypeVar("M", bound=nn.Module)
 # Prefixes of parts that an acoustic checkpoint may hold and speech does not need.
 LEFT_OUT = {
     "align_attention.": "align_attention: the aligner of a voice trained with MAS",
@@ -73,13 +75,12 @@ def _fitting(folder: Path) -> Iterator[None]:
         ) from e
 
 
-def _fill(model: nn.Module, state: State, path: Path) -> None:
-    """Put the tensors into the model, every one of both.
+def _check(wanted: State, state: State, path: Path) -> None:
+    """Refuse tensors that are not those of the model, one by one.
 
     Raises:
         ExportError: checkpoint_mismatch, weights_not_finite.
     """
-    wanted = model.state_dict()
     lacking, unknown = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
     told = [f"lacks {_some(lacking)}"] if lacking else []
     told += [f"has unknown {_some(unknown)}"] if unknown else []
@@ -96,14 +97,30 @@ def _fill(model: nn.Module, state: State, path: Path) -> None:
             f"{path} is not of the model in its {CONFIG}, so put the two that belong together into "
             f"one folder: it {'; '.join(told)}",
         )
-    broken = [name for name, tensor in state.items() if not bool(tensor.isfinite().all())]
+    broken = [n for n, t in state.items() if not t.is_meta and not bool(t.isfinite().all())]
     if broken:
         raise ExportError(
             "weights_not_finite",
             f"{path} holds NaN or infinity in {_some(broken)}: its training went wrong; take an "
             "earlier checkpoint",
         )
-    model.load_state_dict(state)
+
+
+def _made(make: Callable[[], M], state: State, folder: Path, path: Path) -> M:
+    """The model that `make` makes, holding every tensor of the state, in eval mode.
+
+    It is made without memory first, so that a config cannot ask for more than the checkpoint has.
+
+    Raises:
+        ExportError: config_incomplete, config_unreadable, checkpoint_mismatch, weights_not_finite.
+    """
+    with _fitting(folder), torch.device("meta"):
+        shapes = make()
+    _check(shapes.state_dict(), {**_constants(shapes), **state}, path)
+    with _fitting(folder):
+        model = make()
+    model.load_state_dict(_exact(model, state))
+    return model.eval()
 
 
 def _some(names: list[str], joint: str = ", ") -> str:
@@ -121,10 +138,7 @@ def load_generator(folder: Path, checkpoint: Path | None = None) -> Generator:
     params = generator_params(folder)
     path = checkpoint or newest_checkpoint(folder)
     state = read_checkpoint(path, "model", "generator")
-    with _fitting(folder):
-        model = Generator(generator_config(params))
-    _fill(model, fold_weight_norm(state), path)
-    return model.eval()
+    return _made(lambda: Generator(generator_config(params)), fold_weight_norm(state), folder, path)
 
 
 def vocabulary_of(state: State) -> Vocabulary:
@@ -167,10 +181,12 @@ def sambert_of(folder: Path, checkpoint: Path, state: State) -> Sambert:
     """
     params = acoustic_params(folder)
     kept = {n: t for n, t in state.items() if not n.startswith(tuple(LEFT_OUT))}
-    with _fitting(folder):
-        model = Sambert(params, vocabulary_of(kept))
-    _fill(model, _exact(model, kept), checkpoint)
-    return model.eval()
+    return _made(lambda: Sambert(params, vocabulary_of(kept)), kept, folder, checkpoint)
+
+
+def _constants(model: nn.Module) -> State:
+    """What is not trained: the position tables."""
+    return {n: p.detach() for n, p in model.named_parameters() if not p.requires_grad}
 
 
 def _exact(model: nn.Module, state: State) -> State:
@@ -178,10 +194,9 @@ def _exact(model: nn.Module, state: State) -> State:
 
     KAN-TTS loads acoustic models the same way: what is not trained may be missing.
     """
-    constants = {n: p.detach() for n, p in model.named_parameters() if not p.requires_grad}
     computed = {
         name: constant
-        for name, constant in constants.items()
+        for name, constant in _constants(model).items()
         if name not in state or _rounded(state[name], constant)
     }
     return {**state, **computed}

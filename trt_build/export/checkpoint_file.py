@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from trt_build.export.errors import ExportError
 
 State = dict[str, Tensor]
 _STEP = re.compile(r"checkpoint_(\d+)\.pth")
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _LFS = b"version https://git-lfs"
 # What torch.load lets through of a file that is no checkpoint: its unpickler does not expect one.
 _NO_CHECKPOINT = (
@@ -71,8 +73,8 @@ def read_checkpoint(path: Path, *keys: str) -> State:
     if not isinstance(value, dict) or not all(map(_named_tensor, value.items())):
         raise ExportError(
             "checkpoint_mismatch",
-            f"{path} has no plain tensors under {'.'.join(keys)}; name the checkpoint of the model "
-            "in config.yaml",
+            f"{path} has no plain tensors of floating point under {'.'.join(keys)}; name the "
+            "checkpoint of the model in config.yaml",
         )
     return value
 
@@ -81,10 +83,14 @@ def _named_tensor(item: tuple[object, object]) -> bool:
     name, tensor = item
     return (
         isinstance(name, str)
+        and name.isprintable()
         and isinstance(tensor, Tensor)
         and tensor.layout is torch.strided
-        and not tensor.is_quantized
-        and not tensor.is_complex()
+        and not tensor.is_nested
+        and tensor.dtype in _DTYPES
+        and tensor.device.type == "cpu"
+        # One that repeats a few numbers may claim to be larger than the machine.
+        and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
     )
 
 
@@ -93,7 +99,9 @@ def _load(path: Path) -> Any:
         with path.open("rb") as file:
             pointer = file.read(len(_LFS)) == _LFS
         if not pointer:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # they are for whoever wrote it
+                return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as e:
         raise ExportError("checkpoint_missing", f"there is no {path}; name one that is") from e
     except (IsADirectoryError, PermissionError) as e:
@@ -128,7 +136,7 @@ def fold_weight_norm(state: State) -> State:
         stem = name.removesuffix("_g")
         g, v = out.pop(name), out.pop(stem + "_v")
         # The kernel below believes what it is told: shapes that do not fit corrupt memory.
-        if not v.dim() or g.shape != (len(v), *[1] * (v.dim() - 1)):
+        if not v.numel() or not v.dim() or g.shape != (len(v), *[1] * (v.dim() - 1)):
             raise ExportError(
                 "checkpoint_mismatch",
                 f"{name} is {tuple(g.shape)}, which is no norm of {stem}_v {tuple(v.shape)}; copy "

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from trt_build.export.errors import ExportError
 from trt_build.export.hifigan import GeneratorConfig, SourceConfig
+from trt_build.export.params import AcousticParams, GeneratorParams, fault, missing
 
 CONFIG = "config.yaml"
 # What yaml's constructors let through of scalars that are not of their tag.
@@ -21,12 +23,27 @@ _NO_YAML = (
     TypeError,
     ValueError,
 )
-LARGEST = 100_000  # of any size in a config
+LARGEST = 4 << 20  # bytes; KAN-TTS's configs have some thousands
+MOST = 100_000  # values, each counted as often as it is referred to
+LONGEST = 64  # bits of a whole number
+LARGEST_HOP = 9600  # samples; 0.2 s at 48 kHz
+KNOWN_LAYERS = {"nonlinear_activation": "LeakyReLU", "repeat_upsample": True, "bias": True}
 FEATURES = ("sy", "tone", "syllable_flag", "word_segment", "emo_category", "speaker_category")
 
-# KAN-TTS's training writes its configs with yaml.dump, which has a tag of its own for tuples.
-_LOADER: Any = type("ConfigLoader", (yaml.SafeLoader,), {})
-_LOADER.add_constructor(
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
+    """Plain values, and the tuples that KAN-TTS's training writes with yaml.dump."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge keys, which multiply what is read and which no config of KAN-TTS has."""
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, "merge keys (<<) are not read here", key.start_mark
+                )
+
+
+_Loader.add_constructor(
     "tag:yaml.org,2002:python/tuple", lambda loader, node: loader.construct_sequence(node)
 )
 
@@ -38,16 +55,36 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ExportError: config_unreadable, cannot_read.
     """
     try:
-        config: Any = yaml.load(path.read_text("utf-8"), _LOADER)
+        if path.stat().st_size > LARGEST:
+            raise ValueError(f"it has more than {LARGEST >> 20} MiB")
+        config: Any = yaml.load(path.read_text("utf-8"), _Loader)
     except OSError as e:
         raise ExportError(
             "cannot_read", f"cannot read {path}: {e.strerror}; see that you may read it"
         ) from e
     except _NO_YAML as e:
-        raise ExportError("config_unreadable", f"{path} is not YAML; mend it: {e}") from e
-    if not isinstance(config, dict):
-        raise ExportError("config_unreadable", f"{path} is no mapping; copy the voice's anew")
+        told = " ".join(str(e).split())
+        raise ExportError("config_unreadable", f"{path} is not YAML; mend it: {told}") from e
+    if not isinstance(config, dict) or not _is_plain(config):
+        raise ExportError(
+            "config_unreadable",
+            f"{path} is no mapping of plain values, {MOST} at most; copy the voice's anew",
+        )
     return config
+
+
+def _is_plain(config: Any) -> bool:
+    """Whether aliases unfold to an end that is near, and every number can be shown."""
+    waiting, left = [config], MOST
+    while waiting and len(waiting) <= left:
+        value, left = waiting.pop(), left - 1
+        if isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, (list, tuple, set)):
+            waiting += value
+        elif isinstance(value, int) and value.bit_length() > LONGEST:
+            return False
+    return not waiting
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -71,8 +108,8 @@ def entry(config: Any, *keys: str) -> Any:
     return config
 
 
-def model_params(folder: Path, model: str) -> dict[str, Any]:
-    """`Model.<model>.params` of the folder's config.yaml.
+def model_params(folder: Path, model: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """`Model.<model>.params` of the folder's config.yaml, of the types and ranges of `kind`.
 
     Raises:
         ExportError: config_missing, config_unreadable, config_incomplete.
@@ -83,24 +120,18 @@ def model_params(folder: Path, model: str) -> dict[str, Any]:
             "config_incomplete",
             f"{folder / CONFIG} has no Model.{model}.params; name the folder of that model",
         )
-    _check_sizes(folder / CONFIG, value)
-    return value
-
-
-def _check_sizes(path: Path, params: Any, name: str = "") -> None:
-    """Refuse whole numbers no model has, before memory is taken for them."""
-    if isinstance(params, dict):
-        for key, value in params.items():
-            _check_sizes(path, value, f"{key}")
-    elif isinstance(params, list):
-        for value in params:
-            _check_sizes(path, value, name)
-    elif type(params) is int and not 0 <= params <= LARGEST:
+    if lacking := missing(value, kind):
+        raise ExportError(
+            "config_incomplete",
+            f"{folder / CONFIG} lacks Model.{model}.params.{lacking[0]}; copy the voice's anew",
+        )
+    if wrong := fault(value, kind):
         raise ExportError(
             "config_unreadable",
-            f"{path} has {name}: {params}, which is not within 0 and {LARGEST}; copy the voice's "
-            "anew",
+            f"{folder / CONFIG} has a value no model can be made with; copy the voice's anew: "
+            f"{wrong}",
         )
+    return value
 
 
 def acoustic_params(folder: Path) -> dict[str, Any]:
@@ -116,10 +147,9 @@ def acoustic_params(folder: Path) -> dict[str, Any]:
             f"{path} is of a sybert model, which only prepares the training of an acoustic model "
             "and cannot speak; name the folder of a sambert model",
         )
-    params = model_params(folder, "KanTtsSAMBERT")
     named = entry(config, "linguistic_unit", "lfeat_type_list")
     features = tuple(n.strip() for n in named.split(",")) if isinstance(named, str) else FEATURES
-    if params.get("using_byte") or "byte_index" in features:
+    if entry(config, "Model", "KanTtsSAMBERT", "params", "using_byte") or "byte_index" in features:
         raise ExportError(
             "byte_input",
             f"{path} is of a model that reads bytes of text (byte_index), for which there is no "
@@ -131,7 +161,7 @@ def acoustic_params(folder: Path) -> dict[str, Any]:
             f"{path} has lfeat_type_list: {','.join(features)}; only voices with "
             f"{','.join(FEATURES)} can be read",
         )
-    return params
+    return model_params(folder, "KanTtsSAMBERT", AcousticParams)
 
 
 def generator_params(folder: Path) -> dict[str, Any]:
@@ -140,25 +170,23 @@ def generator_params(folder: Path) -> dict[str, Any]:
     Raises:
         ExportError: as `model_params`; subbands, layer_unknown.
     """
-    params = model_params(folder, "Generator")
     path = folder / CONFIG
-    bands = params.get("out_channels", 1)
-    if bands != 1:
+    params = entry(read_config(folder), "Model", "Generator", "params") or {}
+    bands = entry(params, "out_channels")
+    if bands not in (None, 1):
         raise ExportError(
             "subbands",
             f"{path} is of a vocoder that writes {bands} sub-bands (out_channels) for a PQMF "
             "filter bank, which is not known here; take a vocoder with out_channels: 1",
         )
-    unknown = None
-    if params.get("nonlinear_activation", "LeakyReLU") != "LeakyReLU":
-        unknown = f"nonlinear_activation: {params['nonlinear_activation']} (known: LeakyReLU)"
-    elif not params.get("repeat_upsample", True):
-        unknown = "repeat_upsample: false (known: true)"
-    if unknown:
-        raise ExportError(
-            "layer_unknown", f"{path} has {unknown}; take a vocoder of KAN-TTS's own configs"
-        )
-    return params
+    for name, known in KNOWN_LAYERS.items():
+        if (value := entry(params, name)) not in (None, known):
+            raise ExportError(
+                "layer_unknown",
+                f"{path} has {name}: {value} (known: {known}); take a vocoder of KAN-TTS's own "
+                "configs",
+            )
+    return model_params(folder, "Generator", GeneratorParams)
 
 
 def generator_config(params: dict[str, Any]) -> GeneratorConfig:
@@ -166,6 +194,7 @@ def generator_config(params: dict[str, Any]) -> GeneratorConfig:
 
     Raises:
         ExportError: layer_unknown.
+        ValueError: the scales make no frame.
     """
     source = params.get("nsf_params")
     config = GeneratorConfig(
@@ -177,11 +206,11 @@ def generator_config(params: dict[str, Any]) -> GeneratorConfig:
         resblock_kernels=tuple(params["resblock_kernel_sizes"]),
         resblock_dilations=tuple(tuple(d) for d in params["resblock_dilations"]),
         causal=params["causal"],
-        slope=params["nonlinear_activation_params"]["negative_slope"],
+        slope=float(params["nonlinear_activation_params"]["negative_slope"]),
         source=source and SourceConfig(source["nb_harmonics"], source["sampling_rate"]),
     )
-    if min(config.upsample_scales, default=0) < 1:
-        raise ValueError("upsample_scales must be 1 at least")
+    if not 0 < config.hop_length <= LARGEST_HOP:
+        raise ValueError(f"upsample_scales make {config.hop_length} samples of a frame")
     for scale, kernel in zip(config.upsample_scales, config.upsample_kernels, strict=False):
         if kernel < scale:
             raise ExportError(

@@ -32,6 +32,7 @@ else:
     import tomli as tomllib
 
 EDITABLE = ("presets", "pauses")
+WORDS = ("name", "language", "licence")
 WINDOW = 16  # decoder steps; of a voice whose band is not fixed
 
 
@@ -118,6 +119,12 @@ def set_window(folder: Path, steps: int) -> None:
     _write(folder, contents)
 
 
+def words_of(earlier: Path) -> dict[str, str]:
+    """What a pack says of itself, which may be edited by hand; nothing where there is no pack."""
+    before = _read_if_any(earlier)
+    return {key: before[key] for key in WORDS if key in before}
+
+
 def carry_over(earlier: Path, folder: Path) -> list[str]:
     """Take presets and pauses of an earlier pack, which may be edited by hand, into a finished one.
 
@@ -126,15 +133,19 @@ def carry_over(earlier: Path, folder: Path) -> list[str]:
     Raises:
         VoiceError: see VoicePack, of the finished pack.
     """
-    try:
-        before = _read(earlier)
-    except (OSError, VoiceError):
-        return []
+    before = _read_if_any(earlier)
     contents = _read(folder)
     taken = [key for key in EDITABLE if before.get(key) and before[key] != contents.get(key)]
     contents.update((key, before[key]) for key in taken)
     _write(folder, contents)
     return taken
+
+
+def _read_if_any(folder: Path) -> dict[str, Any]:
+    try:
+        return _read(folder)
+    except (OSError, VoiceError):
+        return {}
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -34,8 +34,8 @@ $notes
 $graphs
 
 The last column is the worst absolute difference between the graph in ONNX Runtime and the PyTorch
-model, over $sentences sentences of `calibration.txt`; above $limit the import would have been
-refused. `sample.wav` says: $sample
+model, both in FP32, over $sentences sentences of `calibration.txt`. Above $limit the import would
+have been refused, unless PyTorch's own rounding explains it. `sample.wav` says: $sample
 """)
 
 

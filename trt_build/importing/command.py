@@ -66,10 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an emotion to offer beside neutral; can be repeated (else all that KAN-TTS names, "
         "whether the voice was trained on them or not)",
     )
-    said = parser.add_argument_group("what is said of it")
-    said.add_argument("--name", help="of the voice; else the name of --out")
-    said.add_argument("--language", default="zh-CN", help="tag of its language (zh-CN)")
-    said.add_argument("--licence", default="unknown", help="for you to check (unknown)")
+    said = parser.add_argument_group("what is said of it, else as an earlier pack in --out says it")
+    said.add_argument("--name", help="of the voice (the name of --out)")
+    said.add_argument("--language", help="tag of its language (zh-CN)")
+    said.add_argument("--licence", help="for you to check (unknown)")
     said.add_argument(
         "--sample-rate", type=int, metavar="HZ", help="where the voice's files do not say it"
     )
@@ -101,12 +101,17 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def ending_in_order() -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does: what was begun is cleared away."""
+    """Let SIGTERM and SIGHUP end the work as Ctrl-C does: what was begun is cleared away."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _: object) -> None:
+    sys.exit(128 + number)

@@ -123,7 +123,8 @@ def find_voice(model_dir: Path, scratch: Path, name: str | None) -> VoiceFolders
 
 def of_a_voice(member: str) -> bool:
     """Whether an import has a use for a file of an archive."""
-    return member.endswith((".yaml", ".pth", ".npy", ".json", ".zip", *TABLES))
+    of_use = member.endswith((".yaml", ".pth", ".npy", ".json", ".zip", *TABLES))
+    return of_use and member.isprintable()
 
 
 def archives(home: Path) -> list[Path]:

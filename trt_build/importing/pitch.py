@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from trt_build.export.config import CONFIG
 from trt_build.export.errors import ExportError
 from trt_build.export.hifigan import Generator
 from trt_build.export.pack import SourceStats
 from trt_build.export.sambert import Sambert
 from trt_build.importing.layout import ModelFolder
+from trt_build.importing.numbers import read_numbers
 
 MVN = "mvn.npy"
 MEAN_STD = "mean_std"
 F0_MIN, F0_MAX = 30.0, 730.0  # KAN-TTS's defaults of global normalisation, Hz
+F0_MOST, LOWEST = 10_000.0, 1e-3  # Hz; no voice goes beyond
 F0_AND_VOICING = 2  # values per frame beside the mel
 
 
@@ -34,7 +34,7 @@ def check_frames(sambert: Sambert, generator: Generator) -> None:
     raise ExportError(
         "mel_mismatch",
         f"the acoustic model makes {sambert.num_mels} values per frame, the vocoder ({kind}"
-        f"in_channels: {mels}) takes {wanted}: {takes}; put the two trained together together",
+        f"in_channels: {mels}) takes {wanted}: {takes}; take two that were trained together",
     )
 
 
@@ -78,18 +78,15 @@ def _bounds(am: ModelFolder, params: dict[str, Any]) -> tuple[float, float]:
 def _mean_std(am: ModelFolder) -> tuple[float, float]:
     path = am.folder / MVN
     try:
-        value = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as e:
+        mean, std = read_numbers(path, 2).tolist()
+    except (OSError, ValueError) as e:
         raise ExportError(
             "f0_missing",
-            f"cannot read the mean and deviation of f0 from {path} ({e}); copy the {MVN} that came "
-            "with the voice, or that KAN-TTS made from its recordings, into the am folder",
+            f"cannot read the mean and deviation of f0 (2, 1) from {path} ({e}); copy the {MVN} "
+            "that came with the voice, or that KAN-TTS made of its recordings, into the am folder",
         ) from e
-    if not isinstance(value, np.ndarray) or value.size != 2 or not np.isfinite(value).all():
+    if not LOWEST <= std <= F0_MOST or abs(mean) > F0_MOST:
         raise ExportError(
-            "f0_missing", f"{path} does not hold a mean and a deviation (2, 1); copy it anew"
+            "f0_missing", f"{path} has a mean of {mean} Hz and a deviation of {std}; copy it anew"
         )
-    mean, std = (float(v) for v in value.reshape(2))
-    if std <= 0.0:
-        raise ExportError("f0_missing", f"{path} has a deviation of {std} Hz; copy it anew")
     return mean, std

@@ -23,5 +23,5 @@ class Request:
     emotions: Sequence[str] = ()
     sample_rate: int | None = None
     name: str | None = None
-    language: str = "zh-CN"
-    licence: str = "unknown"
+    language: str | None = None
+    licence: str | None = None

@@ -15,6 +15,7 @@ from trt_build.export.config import CONFIG, entry
 from trt_build.export.errors import ExportError
 from trt_build.export.sambert import Sambert
 from trt_build.importing.layout import ModelFolder
+from trt_build.importing.numbers import read_numbers
 
 EMBEDDING = "se.npy"
 USUAL = "F7"  # whom ModelScope's front end names in every symbol
@@ -53,7 +54,8 @@ def speaker_list(config: dict[str, Any], am: ModelFolder) -> tuple[str, ...]:
     """
     named = entry(config, "linguistic_unit", "speaker_list")
     names = tuple(n.strip() for n in named.split(",")) if isinstance(named, str) else ()
-    if not names or not all(names) or len(set(names)) < len(names):
+    printable = all(name and name.isprintable() for name in names)
+    if not names or not printable or len(set(names)) < len(names):
         raise ExportError(
             "config_incomplete",
             f"{am.folder / CONFIG} has no linguistic_unit.speaker_list of different names; copy "
@@ -120,18 +122,13 @@ def _embedded(
 def _embedding(path: Path, units: int) -> Floats:
     """The embedding (units,) of a .npy file."""
     try:
-        value = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as e:
-        raise ExportError(
-            "speaker_unusable", f"cannot read a speaker embedding from {path}: {e}; name a .npy"
-        ) from e
-    if not isinstance(value, np.ndarray) or value.size != units or not np.isfinite(value).all():
-        shape = value.shape if isinstance(value, np.ndarray) else "an .npz"
+        return read_numbers(path, units).astype(np.float32)
+    except (OSError, ValueError) as e:
         raise ExportError(
             "speaker_unusable",
-            f"{path} has shape {shape}; this voice takes {units} finite numbers (1, {units})",
-        )
-    return value.reshape(units).astype(np.float32)
+            f"cannot read a speaker embedding from {path} ({e}); this voice takes a .npy of "
+            f"{units} finite numbers (1, {units})",
+        ) from e
 
 
 def chosen_emotions(wishes: Sequence[str]) -> tuple[str, ...]:

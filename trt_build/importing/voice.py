@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from engines.ort_session import OrtSession
@@ -11,7 +11,7 @@ from engines.voice import Voice
 from trt_build.calibration import CALIBRATION, sentences
 from trt_build.export.agreement import Agreement
 from trt_build.export.config import acoustic_params
-from trt_build.export.pack import VoiceCard, carry_over, export_voice, set_window
+from trt_build.export.pack import VoiceCard, carry_over, export_voice, set_window, words_of
 from trt_build.importing.card import card
 from trt_build.importing.models import Models, read_models
 from trt_build.importing.origin import OriginFile
@@ -38,7 +38,8 @@ def import_voice(request: Request, progress: Progress) -> Summary:
     with staging(request.out, OWN) as place:
         pack = place / "pack"
         models = read_models(request, place / "unpacked", progress)
-        _export(request, models, pack, progress)
+        words, kept = _words(request)
+        _export(request, words, models, pack, progress)
         texts = sayable(pack, sentences())
         if not VoicePack(pack).file.acoustic.band:
             progress("measuring how far the decoder looks, on the calibration sentences")
@@ -47,21 +48,37 @@ def import_voice(request: Request, progress: Progress) -> Summary:
             models.facts["widest band seen"] = f"{band} decoder steps"
         progress("comparing the graphs with the PyTorch models")
         compared = texts[: 2 * COMPARED : 2]
-        worst = _compared(pack, models, compared)
+        agreement = _compared(pack, models, compared)
+        models.notes += [
+            f"this model amplifies rounding: PyTorch's own {name} is {own:.1e} from FP64, so the "
+            "graph was compared with FP64 too"
+            for name, own in agreement.rounding.items()
+        ]
         progress("speaking a sample")
         text = sayable(pack, [TEXT, *texts])[0]
         seconds = write_sample(pack, text)
         models.facts["sample.wav"] = f"{seconds:.1f} s"
-        kept = carry_over(request.out, pack)
+        kept += carry_over(request.out, pack)
         models.notes += [f"kept as the earlier pack has it: {', '.join(kept)}"] if kept else []
-        done = summary(pack, models.facts, models.notes, worst)
+        done = summary(pack, models.facts, models.notes, agreement.worst)
         files = [OriginFile.of(path, models.voice.root) for path in models.files.values()]
-        readme = card(done, request.licence, files, len(compared), text)
+        readme = card(done, words["licence"], files, len(compared), text)
         (pack / "README.md").write_text(readme, "utf-8")
     return done
 
 
-def _export(request: Request, models: Models, pack: Path, progress: Progress) -> None:
+def _words(request: Request) -> tuple[dict[str, str], list[str]]:
+    """Name, language and licence to write, and which of them an earlier pack has to thank for."""
+    usual = {"name": request.out.resolve().name, "language": "zh-CN", "licence": "unknown"}
+    given = {key: value for key in usual if (value := getattr(request, key)) is not None}
+    earlier = words_of(request.out)
+    kept = [key for key, value in earlier.items() if key not in given and value != usual[key]]
+    return {**usual, **earlier, **given}, kept
+
+
+def _export(
+    request: Request, words: Mapping[str, str], models: Models, pack: Path, progress: Progress
+) -> None:
     voice, generator = models.voice, models.generator
     rate = sample_rate(voice, generator.config.hop_length, request.sample_rate)
     models.facts["sample rate from"] = rate.origin
@@ -73,9 +90,9 @@ def _export(request: Request, models: Models, pack: Path, progress: Progress) ->
     export_voice(
         pack,
         card=VoiceCard(
-            name=request.name or request.out.resolve().name,
-            language=request.language,
-            licence=request.licence,
+            name=words["name"],
+            language=words["language"],
+            licence=words["licence"],
             fallback=models.fallback,
             texts={"calibration.txt": CALIBRATION.read_text("utf-8")},
         ),
@@ -88,7 +105,8 @@ def _export(request: Request, models: Models, pack: Path, progress: Progress) ->
     )
 
 
-def _compared(folder: Path, models: Models, texts: Sequence[str]) -> dict[str, float]:
+def _compared(folder: Path, models: Models, texts: Sequence[str]) -> Agreement:
+    """The graphs beside the models on these texts; refuses any that differ."""
     pack = VoicePack(folder)
     vocoder = OrtSession(pack.graphs["vocoder"], 2)
     agreement = Agreement(models.sambert, models.generator, acoustic_model(pack), vocoder)
@@ -97,4 +115,5 @@ def _compared(folder: Path, models: Models, texts: Sequence[str]) -> dict[str, f
             plan = voice.plan(text)
             for part in plan.parts:
                 agreement.compare(part.ids, plan.controls, pack.file)
-    return dict(agreement.check())
+    agreement.check()
+    return agreement
