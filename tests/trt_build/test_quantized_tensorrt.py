@@ -11,8 +11,8 @@ from onnx import ModelProto
 
 from tests.trt_build.golden_graphs import BUILT_IN, CASES, case
 from trt_build import rtx
+from trt_build.builder import build
 from trt_build.groups import groups
-from trt_build.plan import build
 from trt_build.profiles import profile
 from trt_build.quantize import half, observed, qdq
 
@@ -50,7 +50,7 @@ def trt() -> Any:
 def test_graph_builds(trt: Any, voice: str, graph: str, way: str) -> None:
     it = case(voice, graph)
     model = WAYS[way](it.model)
-    plan = build(trt, model, profile(model, it.dimensions))
+    plan = build(trt, model, [profile(model, it.dimensions)])
     assert len(plan.data) > 1000
 
 
@@ -59,5 +59,5 @@ def test_graph_builds(trt: Any, voice: str, graph: str, way: str) -> None:
 def test_other_choices_of_layers_build(trt: Any, voice: str, graph: str, way: str) -> None:
     it = case(voice, graph)
     model = ALL_LAYERS[way](it.model)
-    plan = build(trt, model, profile(model, it.dimensions))
+    plan = build(trt, model, [profile(model, it.dimensions)])
     assert len(plan.data) > 1000
