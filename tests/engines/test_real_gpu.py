@@ -11,10 +11,10 @@ import numpy as np
 import onnx
 import pytest
 
-from engines.device import device
+from engines.device import CUDA, device
 from engines.errors import GpuError
 from engines.gpu import Gpu
-from engines.ort_cuda import CUDA, OrtCudaSession, providers
+from engines.ort_cuda import OrtCudaSession, providers
 from engines.pack import VoicePack
 from engines.trt_session import TrtSession
 from tests.engines.small_graph import PROFILE, expected, feeds, model

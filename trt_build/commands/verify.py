@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from engines.ort_session import OrtSession
+from engines.ort_session import UNSAFE_IN_FP16, OrtSession
 from engines.pack import GRAPHS, VoicePack
 from engines.session import Session
 from engines.voice import RuntimeOptions
@@ -101,5 +101,5 @@ def _candidates(named: list[str], settings: dict[str, str]) -> dict[str, Session
                 "candidate_unknown",
                 f"--candidate takes GRAPH=FILE, GRAPH one of {', '.join(GRAPHS)}; got {name!r}",
             )
-        out[name] = OrtSession(Path(file), threads(name), settings)
+        out[name] = OrtSession(Path(file), threads(name), settings, UNSAFE_IN_FP16)
     return out

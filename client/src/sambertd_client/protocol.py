@@ -237,6 +237,7 @@ class EngineReport(Message, tag="engine_report", kw_only=True, frozen=True):
     store: str  # the folder engines are published in
     build: str  # as configured: background, never, wait
     memory_bytes: int  # resident, of the whole daemon
+    device_bytes: int = 0  # of the GPU, by TensorRT's engines and what they share
 
 
 class Error(Message, tag="error", kw_only=True, frozen=True):
