@@ -182,7 +182,7 @@ def test_a_box_that_lacks_a_backend_says_why_and_is_asked_again(
     monkeypatch.setattr(opening, "device", lambda: Device(why="the GPU is not ready yet"))
     for backend in ("tensorrt", "ort-cuda"):
         with pytest.raises(StoreError, match="the GPU is not ready yet") as error:
-            here(backend)  # type: ignore[arg-type]
+            here(backend)
         assert error.value.code == "engine_stale"
     monkeypatch.setattr(opening, "device", lambda: Device("Orin", "8.7", tensorrt="10.3.0"))
     assert here("tensorrt") == ("Orin 8.7", "tensorrt 10.3.0")
