@@ -17,7 +17,6 @@ from tests.trt_build.closed_loop import ClosedLoop
 from tests.trt_build.golden_graphs import BUILT_IN, ROOT, case
 from tests.trt_build.listening import Ear as Listener
 from tests.trt_build.listening import Heard, log_mel_distance
-from trt_build import sensitivity
 from trt_build.calibrate import observe
 from trt_build.feeds import feeds
 from trt_build.forms import ProcessorForm, QdqForm
@@ -50,11 +49,11 @@ def ranges(graph: str) -> dict[str, float]:
     return {name: percentile(m) for name, m in seen.items()}
 
 
-def loss(verdict: sensitivity.Verdict) -> float:
+def loss(verdict: Heard) -> float:
     return verdict.mean["log_mel"]
 
 
-def ear(limit: float) -> tuple[Ear, Listener]:
+def ear(limit: float) -> tuple[Ear[Heard], Listener]:
     score, listener = loop(limit)
     return Ear(score, loss, f"log-mel {limit}"), listener
 

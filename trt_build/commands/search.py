@@ -88,7 +88,7 @@ def _rows(heard: Hearing, form: Form) -> list[tuple[str, ...]]:
 
 
 def _table(choice: Choice) -> list[tuple[str, ...]]:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             choice.graph,
             trial.groups[0],
