@@ -6,6 +6,7 @@ They speak noise, at the pace and with the sizes of a real voice.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from engines.text.symbols import SymbolTable
 from training.presets import sambert_params
 from training.source import trained_source
+from trt_build.calibration import CALIBRATION
 from trt_build.export.hifigan import Generator, GeneratorConfig, SourceConfig
 from trt_build.export.pack import VoiceCard, export_voice
 from trt_build.export.sambert import Sambert, Vocabulary
@@ -112,6 +114,7 @@ def write(models: Models, out: Path, name: str) -> Path:
         statistics={},
         sample_rate=SAMPLE_RATE,
     )
+    shutil.copy(CALIBRATION, out)
     return out
 
 

@@ -21,6 +21,7 @@ COMMANDS = (
     "trt_build.commands.check",
     "trt_build.commands.doctor",
     "trt_build.commands.calibrate",
+    "trt_build.commands.search",
     "trt_build.commands.build",
     "trt_build.commands.verify",
     "trt_build.commands.list",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -110,6 +111,25 @@ class Gate:
                 if number % 8 == 0 or number == len(self.texts):
                     self._say(f"{who}: {number} of {len(self.texts)} sentences spoken")
         return waves, logs, tape
+
+
+class LateGate:
+    """A gate that loads FP32 only once something is to be judged."""
+
+    def __init__(self, pack: VoicePack, texts: Sequence[str], say: Say) -> None:
+        self._pack, self._texts, self._say = pack, texts, say
+        self._gate: Gate | None = None
+
+    def __call__(self, engines: Mapping[str, Session]) -> Verdict:
+        """See Gate.judge."""
+        if self._gate is None:
+            self._gate = Gate(self._pack, self._texts, say=self._say)
+        return self._gate.judge(engines)
+
+
+def judged(texts: Sequence[str]) -> str:
+    """SHA-256 of all a verdict depends on besides the graphs."""
+    return hashlib.sha256(repr((list(texts), sorted(LIMITS.items()))).encode()).hexdigest()
 
 
 def verify_graphs(

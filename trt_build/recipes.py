@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import onnx
 
@@ -14,14 +13,14 @@ from engines.pack import VoicePack
 from engines.store import Backend, Precision
 from trt_build import calibration_file
 from trt_build.calibration_file import Calibration
+from trt_build.cpu.graphs import calibrated
 from trt_build.errors import BuildError
-from trt_build.graph_file import read_graph
-from trt_build.quantize import Scales, half, layer_groups, qdq
+from trt_build.forms import Form, ProcessorForm, QdqForm
+from trt_build.hearing import Hearing
+from trt_build.quantize import Scales, half, layer_groups
 from trt_build.rungs import LADDERS, AsItIs, Candidate, Recipe
 
 VERSION = 1  # of how candidates are made; another one makes them stale
-MATRICES = ("MatMul", "Gemm", "LSTM")
-Groups = Mapping[str, Collection[str]]  # of layers in INT8, by graph
 
 
 class Half:
@@ -38,12 +37,16 @@ class Half:
 
 @dataclass(frozen=True, slots=True)
 class Int8:
-    """Explicit Q/DQ for TensorRT. groups: of layers by graph, all of a graph not named."""
+    """Layers on 8 bits, as many as pass the gate.
+
+    kind: Q/DQ for TensorRT with FP16 or FP32 scales, or the processor's integer kernels. heard: who
+    judges them; without anybody all layers that may are taken.
+    """
 
     calibration: Path
     pack: VoicePack
-    scales: Scales
-    groups: Groups
+    kind: Scales | Literal["processor"]
+    heard: Hearing | None
 
     def made_of(self, graph: str) -> str:
         """The ranges, and what they are used for."""
@@ -51,16 +54,27 @@ class Int8:
             ranges = self._calibration().key
         except BuildError as error:
             ranges = error.code
-        groups = sorted(self.groups[graph]) if graph in self.groups else "all"
-        return f"qdq {VERSION} {self.scales} {ranges} {groups}"
+        return f"int8 {VERSION} {self.kind} {ranges}"
 
     def __call__(self, graph: str, model: onnx.ModelProto) -> Sequence[Candidate]:
         """The graph with INT8 layers, if it has any that may be."""
-        groups = self.groups.get(graph, layer_groups(model))
-        if not groups:
+        form = self._form(graph, model)
+        groups, note = form.groups, ""
+        if groups and self.heard is not None:
+            groups = self.heard.choose(form, "int8").groups
+            if len(groups) < len(form.groups):
+                note = f"{len(groups)} of {len(form.groups)} groups of layers"
+        if not groups and self.kind != "processor":
             return ()
-        ranges = self._calibration().ranges(graph)
-        return (Candidate(qdq(model, ranges, groups, self.scales)),)
+        return (Candidate(form.together(groups), note),)
+
+    def _form(self, graph: str, model: onnx.ModelProto) -> Form:
+        if self.kind == "processor":
+            ends = self._calibration().ends(graph) if calibrated(graph, model) else {}
+            return ProcessorForm(model, ends)
+        if not layer_groups(model):
+            return QdqForm(model, {}, self.kind)
+        return QdqForm(model, self._calibration().ranges(graph), self.kind)
 
     def _calibration(self) -> Calibration:
         found = calibration_file.read(self.calibration)
@@ -68,51 +82,27 @@ class Int8:
         return found
 
 
-class DynamicInt8:
-    """INT8 weights for ONNX Runtime on the processor; activations are quantized as they come."""
-
-    def made_of(self, graph: str) -> str:
-        """The method."""
-        return f"dynamic {VERSION}"
-
-    def __call__(self, graph: str, model: onnx.ModelProto) -> Sequence[Candidate]:
-        """The graph with INT8 weights, if it has any matrices."""
-        from onnxruntime.quantization import quantize_dynamic
-
-        there = {node.op_type for node in model.graph.node}
-        kinds = [kind for kind in MATRICES if kind in there]
-        if not kinds:
-            return ()
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "out.onnx"
-            logging.disable(logging.WARNING)  # it advises what these graphs do not need
-            try:
-                quantize_dynamic(model, out, op_types_to_quantize=kinds, per_channel=True)
-            finally:
-                logging.disable(logging.NOTSET)
-            return (Candidate(read_graph(out)),)
-
-
 def recipes(
     pack: VoicePack,
     backend: Backend,
     precisions: Collection[Precision],
     calibration: Path,
-    groups: Groups | None = None,
+    heard: Hearing | None = None,
 ) -> dict[Precision, Recipe]:
     """Recipes by precision in the ladder's order; only those asked for, if any are.
 
-    calibration: the file of ranges; where it is missing the INT8 rungs fail and say so.
+    calibration: the file of ranges; where it is missing the rungs that need it fail and say so.
+    heard: chooses the layers that are put on 8 bits.
 
     Raises:
         BuildError: precision_unknown, the backend has no such rung.
     """
     known: dict[tuple[Backend, Precision], Recipe] = {
-        ("tensorrt", "int8"): Int8(calibration, pack, "fp16", groups or {}),
-        ("tensorrt", "int8-fp32-scales"): Int8(calibration, pack, "fp32", groups or {}),
+        ("tensorrt", "int8"): Int8(calibration, pack, "fp16", heard),
+        ("tensorrt", "int8-fp32-scales"): Int8(calibration, pack, "fp32", heard),
         ("tensorrt", "fp16"): Half(),
         ("ort-cuda", "fp16"): Half(),
-        ("ort-cpu", "int8"): DynamicInt8(),
+        ("ort-cpu", "int8"): Int8(calibration, pack, "processor", heard),
     }
     strange = [it for it in precisions if it not in LADDERS[backend]]
     if strange:

@@ -8,22 +8,22 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 import onnx
 
 from engines.errors import EngineError
-from trt_build.quantize import Scales, layer_groups, qdq
+from trt_build.forms import Form
 from trt_build.trial_log import Trial, TrialLog
 
 LOST = 1e9  # the loss of a candidate that cannot speak, or that no number describes
 
 
-class Verdict(Protocol):
+class Heard(Protocol):
     """What a judge says of a candidate's sound against FP32's.
 
     mean and worst: measures by name, over all texts and of the worst one. reasons: why not passed.
@@ -39,28 +39,21 @@ class Verdict(Protocol):
     def worst(self) -> Mapping[str, float]: ...
 
 
+V = TypeVar("V", bound=Heard)
+
+
 @dataclass(frozen=True, slots=True)
-class Ear:
+class Ear(Generic[V]):
     """How candidates are heard.
 
-    score(graph, model): the verdict, such as a ClosedLoop gives. loss(verdict): one number, larger
+    score(graph, model): the verdict,. loss(verdict): one number, larger
     is worse. name: of the score with its voice, texts and limits; what the log holds under another
     name does not count.
     """
 
-    score: Callable[[str, onnx.ModelProto], Verdict]
-    loss: Callable[[Verdict], float]
+    score: Callable[[str, onnx.ModelProto], V]
+    loss: Callable[[V], float]
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """scales: of the graphs judged together, as they will be built; a group alone has FP32 around
-    it, so that only INT8 is heard. single_rows, residual: see quantize.qdq."""
-
-    scales: Scales = "fp16"
-    single_rows: bool = False
-    residual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,83 +73,70 @@ class Choice:
 
 
 def search(
-    model: onnx.ModelProto,
-    ranges: Mapping[str, float],
-    ear: Ear,
+    form: Form,
+    ear: Ear[V],
     log: Path,
-    options: Options | None = None,
     told: Callable[[Trial], None] = lambda _: None,
+    *,
+    rank: bool = True,
 ) -> Choice:
     """Choose the groups of one graph that run in INT8.
 
     Groups that fail alone are given up at once, then one at a time the group that loses most alone,
     until those that are left pass together. told: each trial, measured now or known from `log`.
+    rank: False spares the trials of single groups where all groups together pass.
 
     Raises:
-        BuildError: range_missing.
+        BuildError: range_missing, rung_unsupported.
         OSError: the log cannot be written.
     """
-    bench = _Bench(model, ranges, ear, TrialLog(log), options or Options())
-    alone = []
-    for name in bench.groups:
-        alone.append(bench.trial((name,), "fp32"))
-        told(alone[-1])
+    bench = _Bench(form, ear, TrialLog(log), told)
+    graph = form.model.graph.name
+    if not rank and form.groups:
+        whole = bench.trial(form.groups)
+        if whole.passed:
+            return Choice(graph, whole.groups, (), (), whole)
+    alone = [bench.trial([name], alone=True) for name in form.groups]
     alone.sort(key=lambda trial: (trial.passed, -trial.loss))
     dropped = [trial.groups[0] for trial in alone if not trial.passed]
     left = [trial.groups[0] for trial in alone if trial.passed]
     best = None
     while left and best is None:
-        trial = bench.trial([name for name in bench.groups if name in left], bench.options.scales)
-        told(trial)
+        trial = bench.trial([name for name in form.groups if name in left])
         if trial.passed:
             best = trial
         else:
             dropped.append(left.pop(0))
     groups = best.groups if best else ()
-    return Choice(model.graph.name, groups, tuple(dropped), tuple(alone), best)
+    return Choice(graph, groups, tuple(dropped), tuple(alone), best)
 
 
-class _Bench:
+class _Bench(Generic[V]):
     """Tries groups of one graph."""
 
     def __init__(
-        self,
-        model: onnx.ModelProto,
-        ranges: Mapping[str, float],
-        ear: Ear,
-        log: TrialLog,
-        options: Options,
+        self, form: Form, ear: Ear[V], log: TrialLog, told: Callable[[Trial], None]
     ) -> None:
-        self._model, self._ranges, self._ear, self._log = model, ranges, ear, log
-        self.options = options
-        self.groups = tuple(layer_groups(model, single_rows=options.single_rows))
-        digest = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
-        self._made_of = (digest, dict(ranges), ear.name, options.single_rows, options.residual)
+        self._form, self._ear, self._log, self._told = form, ear, log, told
 
-    def trial(self, groups: Collection[str], scales: Scales) -> Trial:
+    def trial(self, groups: Sequence[str], *, alone: bool = False) -> Trial:
         """Known or measured."""
-        made_of = (*self._made_of, sorted(groups), scales)
-        data = msgspec.json.encode(made_of, order="deterministic")
+        data = msgspec.json.encode((self._form.key, self._ear.name, sorted(groups), alone))
         key = hashlib.sha256(data).hexdigest()
-        return self._log.get(key) or self._measured(key, groups, scales)
-
-    def _measured(self, key: str, groups: Collection[str], scales: Scales) -> Trial:
-        start, options = time.monotonic(), self.options
-        candidate = qdq(
-            self._model,
-            self._ranges,
-            groups,
-            scales,
-            single_rows=options.single_rows,
-            residual=options.residual,
-        )
-        trial = self._heard(
-            Trial(key, self._model.graph.name, tuple(groups), LOST, False), candidate
-        )
-        seconds = round(time.monotonic() - start, 2)
-        trial = msgspec.structs.replace(trial, seconds=seconds)
-        self._log.add(trial)
+        trial = self._log.get(key)
+        if trial is None:
+            trial = self._measured(key, groups, alone)
+            self._log.add(trial)
+        self._told(trial)
         return trial
+
+    def _measured(self, key: str, groups: Sequence[str], alone: bool) -> Trial:
+        start, form = time.monotonic(), self._form
+        candidate = form.alone(groups[0]) if alone else form.together(groups)
+        trial = self._heard(
+            Trial(key, form.model.graph.name, tuple(groups), LOST, False), candidate
+        )
+        return msgspec.structs.replace(trial, seconds=round(time.monotonic() - start, 2))
 
     def _heard(self, trial: Trial, candidate: onnx.ModelProto) -> Trial:
         try:

@@ -97,7 +97,8 @@ class _Watch:
             selector.register(self._process.stdout, selectors.EVENT_READ, self._take)
             selector.register(self._process.stderr, selectors.EVENT_READ, self._hear)
             while True:
-                ready = selector.select(POLL_S) if selector.get_map() else []
+                gone = self._gone(0.0 if selector.get_map() else POLL_S)
+                ready = selector.select(0.0 if gone else POLL_S) if selector.get_map() else []
                 for key, _ in ready:
                     data = os.read(key.fd, 65536)
                     if not data:
@@ -106,11 +107,11 @@ class _Watch:
                         return BuildError(
                             "build_cancelled", "the build was stopped; start it again to have it"
                         )
+                if gone and not ready:  # in this order: what it wrote last has been read
+                    return None
                 why = self._fault()
                 if why is not None:
                     return why
-                if not ready and self._gone():
-                    return None
 
     def last_words(self) -> str:
         """The end of what it said on stderr."""
@@ -120,10 +121,10 @@ class _Watch:
         *lines, self._rest = (self._rest + data).split(b"\n")
         return all(self._line(line) for line in lines)
 
-    def _gone(self) -> bool:
-        """Whether it has ended; waits a moment for that."""
+    def _gone(self, within: float) -> bool:
+        """Whether it has ended, or does within so many seconds."""
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(POLL_S)
+            self._process.wait(within)
         return self._process.returncode is not None
 
     def _hear(self, data: bytes) -> bool:
@@ -132,7 +133,8 @@ class _Watch:
 
     def _fault(self) -> BuildError | None:
         limits = self._limits
-        used = memory_mb(self._process.pid) if limits.memory_mb else 0.0
+        alive = self._process.returncode is None  # else the number may be another process's
+        used = memory_mb(self._process.pid) if limits.memory_mb and alive else 0.0
         if used > limits.memory_mb:
             return BuildError(
                 "build_memory",

@@ -18,6 +18,7 @@ from trt_build.export.sambert import Sambert, Vocabulary
 
 Array = npt.NDArray[Any]
 CLOSE = 1e-5
+FROM_KANTTS = 1e-4  # whatever vector instructions its machine and this one have
 
 GENERATORS = {
     "16k": GeneratorConfig(

@@ -18,6 +18,7 @@ from engines.pack import Acoustic
 from engines.style import Controls
 from tests.trt_build.models import (
     CLOSE,
+    FROM_KANTTS,
     VOCABULARY,
     Array,
     Runner,
@@ -188,17 +189,17 @@ def golden(name: str) -> tuple[Sambert, dict[str, Runner], dict[str, Array], Arr
 def test_a_kantts_checkpoint_from_symbols_to_mel(name: str) -> None:
     model, run, expected, ids = golden(name)
     out = encoded(run["encoder"], ids, 1.0, 0.0, 0.0)
-    assert distance(out["pitch"], expected["pitch_predictions"]) < CLOSE
-    assert distance(out["energy"], expected["energy_predictions"]) < CLOSE
+    assert distance(out["pitch"], expected["pitch_predictions"]) < FROM_KANTTS
+    assert distance(out["energy"], expected["energy_predictions"]) < FROM_KANTTS
     logs = spoken_durations(run["duration_step"], out["cond"][0])
-    assert distance(logs[None], expected["log_duration_predictions"]) < CLOSE
+    assert distance(logs[None], expected["log_duration_predictions"]) < FROM_KANTTS
     length, band = int(expected["valid_length"]), int(expected["x_band_width"])
     frames = decoded(run, model, expected["memory"][0], band, 0)[:length]
-    assert distance(frames, expected["dec_outputs"][0]) < CLOSE
+    assert distance(frames, expected["dec_outputs"][0]) < FROM_KANTTS
     lag = postnet_lag(model)
     chunks = [7] * ((length + lag) // 7 + 1)
     mel = stream_postnet(run["postnet"], frames[None], [length], chunks, lag)
-    assert distance(mel, expected["postnet_outputs"]) < CLOSE
+    assert distance(mel, expected["postnet_outputs"]) < FROM_KANTTS
 
 
 def spoken_durations(step: Runner, cond: Array) -> Array:

@@ -67,7 +67,7 @@ def test_graphs_that_agree(models: random_voice.Models, pack: VoicePack) -> None
 
 
 def test_a_model_that_amplifies_rounding_is_compared_in_fp64(tmp_path: Path) -> None:
-    """What rounding alone does to this vocoder is allowed, and twice as much is not."""
+    """What rounding alone does to this vocoder is allowed, and much more is not."""
     models = amplifying()
     pack = VoicePack(random_voice.write(models, tmp_path / "v", "v"))
     agreement = compared(models, pack, lambda wave: wave)
@@ -75,7 +75,7 @@ def test_a_model_that_amplifies_rounding_is_compared_in_fp64(tmp_path: Path) -> 
     assert agreement.rounding.keys() == {"vocoder"}
     own = agreement.rounding["vocoder"]
     assert LIMIT / 3 < own < CEILING
-    wrong = compared(models, pack, lambda wave: wave + np.float32(4 * own))
+    wrong = compared(models, pack, lambda wave: wave + np.float32(6 * own))
     with pytest.raises(ExportError, match="vocoder"):
         wrong.check()
 

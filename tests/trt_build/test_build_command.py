@@ -40,7 +40,7 @@ def run(*args: object) -> int:
 def fast_int8(voice: Path, monkeypatch: pytest.MonkeyPatch) -> slow_voice.Fast:
     """An INT8 that loses nothing, as its graph is the true one and the pack's was slowed."""
     fast = slow_voice.Fast(VoicePack(voice))
-    monkeypatch.setattr(recipes, "DynamicInt8", lambda: fast)
+    monkeypatch.setattr(recipes, "Int8", lambda *_: fast)
     return fast
 
 

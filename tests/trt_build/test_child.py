@@ -68,6 +68,13 @@ def test_lines_come_as_they_are_written() -> None:
     assert run(code, Limits(), b"one") == [b"one", b"two"]
 
 
+@pytest.mark.parametrize("pause_ms", range(0, 120, 8))
+def test_what_is_said_just_before_the_end_is_heard(pause_ms: int) -> None:
+    """Wherever between two looks of ours that is."""
+    code = f"import os, time; time.sleep({pause_ms / 1000}); os.write(1, b'the last\\n')"
+    assert run(code, Limits()) == [b"the last"]
+
+
 def test_a_child_that_eats_memory_is_killed() -> None:
     start = time.monotonic()
     error = ends_with(

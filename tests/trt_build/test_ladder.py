@@ -13,7 +13,7 @@ from engines.errors import EngineError, VoiceError
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
 from engines.session import Session
-from engines.store import Precision
+from engines.store import Backend, Precision
 from tests.trt_build import slow_voice
 from trt_build.errors import BuildError
 from trt_build.graph_file import read_graph
@@ -74,8 +74,13 @@ def files(pack: VoicePack, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return out
 
 
-def entry(file: Path, precision: Precision = "int8", note: str = "") -> Entry:
-    return Entry("ort-cpu", precision, file, lambda: OrtSession(file, 1), note)
+def entry(
+    file: Path, precision: Precision = "int8", note: str = "", backend: Backend = "ort-cpu"
+) -> Entry:
+    return Entry(backend, precision, file, lambda: OrtSession(file, 1), note)
+
+
+PRECISIONS: tuple[Precision, ...] = ("int8", "fp16")
 
 
 def own(pack: VoicePack) -> Entry:
@@ -205,12 +210,21 @@ def test_one_given_up_makes_way_for_the_next_that_passes(
 
 def test_a_loss_must_be_worth_it(pack: VoicePack, said: Spoken, files: dict[str, Path]) -> None:
     """The same graph as INT8 and as FP16: FP16 it is, whatever the stopwatch says by accident."""
-    it = up(pack, said, Ear(), rung(entry(files["fast"])), rung(entry(files["fast"], "fp16")))
+    rungs = [rung(entry(files["fast"], precision, backend="tensorrt")) for precision in PRECISIONS]
+    it = up(pack, said, Ear(), *rungs)
     times = {loser.precision: loser.time_ms for loser in it.lost}
     if it.winner.precision == "int8":  # only if it was measured to be faster than the handicap
         assert it.winner.time_ms * 1.04 <= times["fp16"] * 1.02
     else:
         assert it.winner.precision == "fp16"
+
+
+def test_on_the_processor_int8_may_be_a_little_slower(
+    pack: VoicePack, files: dict[str, Path]
+) -> None:
+    small = entry(files["fast"])
+    assert small.handicap < own(pack).handicap == 1.0
+    assert entry(files["fast"], backend="tensorrt").handicap > 1.0
 
 
 def test_the_stopwatch_tells_one_second_of_speech(said: Spoken, files: dict[str, Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,17 +11,21 @@ import pytest
 from onnx import TensorProto
 
 from engines.ort_session import OrtSession
-from engines.pack import VoicePack
+from engines.pack import GRAPHS, VoicePack
+from engines.session import Session
 from engines.store import Backend, Precision
 from tests.trt_build import slow_voice
 from trt_build.builder import build
 from trt_build.calibrate import calibrate
 from trt_build.errors import BuildError
 from trt_build.graph_file import read_graph, read_graphs
+from trt_build.hearing import Hearing
 from trt_build.profiles import profile, voice_dimensions
 from trt_build.recipes import recipes
 from trt_build.rungs import LADDERS
+from trt_build.verdict import Verdict
 
+BOTH: tuple[Backend, ...] = ("tensorrt", "ort-cpu")
 TEXTS = ["你好，今天天气真好，阳光洒在窗台上，我泡了一杯咖啡，准备开始一天的工作。"] * 4
 
 
@@ -65,24 +70,49 @@ def test_int8_without_ranges_fails_by_name(pack: VoicePack, tmp_path: Path) -> N
     assert error.value.code == "calibration_missing"
 
 
-def test_other_ranges_or_groups_are_another_engine(
-    pack: VoicePack, ranges: Path, tmp_path: Path
-) -> None:
+def test_other_ranges_are_another_engine(pack: VoicePack, ranges: Path, tmp_path: Path) -> None:
     calibrate(pack, [*TEXTS, "再见。"], tmp_path / "other.json")
     made = {
-        recipes(pack, "tensorrt", (), path, groups)["int8"].made_of("vocoder")
+        recipes(pack, backend, (), path)["int8"].made_of("vocoder")
         for path in (ranges, tmp_path / "other.json")
-        for groups in (None, {"vocoder": ["x"]})
+        for backend in BOTH
     }
     assert len(made) == 4
 
 
-@pytest.mark.parametrize("graph", ["encoder", "memory", "decoder_step"])
-def test_int8_for_the_processor_runs_and_is_smaller(pack: VoicePack, graph: str) -> None:
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_int8_for_the_processor_runs_and_is_smaller(
+    pack: VoicePack, ranges: Path, graph: str
+) -> None:
     model = read_graph(pack.graphs[graph])
-    (made,) = recipes(pack, "ort-cpu", (), Path("none"))["int8"](graph, model)
-    assert TensorProto.INT8 in kinds(made.model) or TensorProto.UINT8 in kinds(made.model)
+    (made,) = recipes(pack, "ort-cpu", (), ranges)["int8"](graph, model)
+    assert made.model.ByteSize() < model.ByteSize()
     OrtSession(made.model.SerializeToString(), 1)
+
+
+def test_the_processor_needs_no_ranges_for_products(pack: VoicePack, tmp_path: Path) -> None:
+    recipe = recipes(pack, "ort-cpu", (), tmp_path / "none.json")["int8"]
+    assert recipe("encoder", read_graph(pack.graphs["encoder"]))
+    with pytest.raises(BuildError, match="calibrate"):
+        recipe("vocoder", read_graph(pack.graphs["vocoder"]))
+
+
+def test_layers_are_chosen_by_who_hears_them(pack: VoicePack, ranges: Path, tmp_path: Path) -> None:
+    """A judge that bears no more than half of the encoder's groups."""
+    model = read_graph(pack.graphs["encoder"])
+
+    def judge(engines: Mapping[str, Session]) -> Verdict:
+        share = len(calls) % 5 / 4.0  # the whole fails, then groups alone differ
+        calls.append(share)
+        return Verdict(share < 0.5, (), {}, {}, 0, 2 * share, ())
+
+    calls = [2.0, 2.0, 2.0]
+    heard = Hearing(judge, "half", tmp_path / "log", lambda _: None)
+    (made,) = recipes(pack, "ort-cpu", (), ranges, heard)["int8"]("encoder", model)
+    choice = heard.choices["encoder", "int8"]
+    assert made.note == f"{len(choice.groups)} of {len(choice.alone)} groups of layers"
+    assert choice.dropped
+    assert heard.plot(tmp_path / "search.png")
 
 
 @pytest.mark.tensorrt

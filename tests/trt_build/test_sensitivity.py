@@ -13,19 +13,19 @@ import pytest
 
 from engines.errors import VoiceError
 from engines.pack import VoicePack
+from tests.trt_build.closed_loop import ClosedLoop
 from tests.trt_build.golden_graphs import BUILT_IN, ROOT, case
 from tests.trt_build.listening import Ear as Listener
 from tests.trt_build.listening import Heard, log_mel_distance
-from trt_build import sensitivity
 from trt_build.calibrate import observe
-from trt_build.closed_loop import ClosedLoop
 from trt_build.feeds import feeds
+from trt_build.forms import ProcessorForm, QdqForm
 from trt_build.groups import groups
 from trt_build.loss_plot import plot_losses
 from trt_build.placement import placement
 from trt_build.quantize import half, qdq
 from trt_build.ranges import percentile
-from trt_build.sensitivity import LOST, Choice, Ear, Options, search
+from trt_build.sensitivity import LOST, Choice, Ear, search
 from trt_build.trial_log import Trial, TrialLog
 
 TEXTS = ["请进。"]
@@ -49,11 +49,11 @@ def ranges(graph: str) -> dict[str, float]:
     return {name: percentile(m) for name, m in seen.items()}
 
 
-def loss(verdict: sensitivity.Verdict) -> float:
+def loss(verdict: Heard) -> float:
     return verdict.mean["log_mel"]
 
 
-def ear(limit: float) -> tuple[Ear, Listener]:
+def ear(limit: float) -> tuple[Ear[Heard], Listener]:
     score, listener = loop(limit)
     return Ear(score, loss, f"log-mel {limit}"), listener
 
@@ -79,7 +79,7 @@ def test_all_groups_that_pass_together_are_chosen(tmp_path: Path) -> None:
     model = case(BUILT_IN, "postnet").model
     heard, listener = ear(2.0)
     told: list[Trial] = []
-    choice = search(model, ranges("postnet"), heard, tmp_path / "log", told=told.append)
+    choice = search(QdqForm(model, ranges("postnet")), heard, tmp_path / "log", told.append)
     assert choice.graph == "postnet"
     assert choice.groups == tuple(groups(model))
     assert not choice.dropped
@@ -94,13 +94,14 @@ def test_all_groups_that_pass_together_are_chosen(tmp_path: Path) -> None:
 def test_a_known_search_hears_nothing_and_chooses_the_same(tmp_path: Path) -> None:
     model, log = case(BUILT_IN, "postnet").model, tmp_path / "log"
     heard, listener = ear(3.0)
-    first = search(model, ranges("postnet"), heard, log)
+    form = QdqForm(model, ranges("postnet"))
+    first = search(form, heard, log)
     asked, data = listener.asked, log.read_bytes()
-    assert search(model, ranges("postnet"), heard, log) == first
+    assert search(QdqForm(model, ranges("postnet")), heard, log) == first
     assert listener.asked == asked
     assert log.read_bytes() == data
     other = {name: 1.01 * x for name, x in ranges("postnet").items()}
-    search(model, other, heard, log)
+    search(QdqForm(model, other), heard, log)
     assert listener.asked == asked + 6
     lines = [msgspec.json.decode(line, type=Trial) for line in log.read_bytes().splitlines()]
     assert len({trial.key for trial in lines}) == len(lines) == 12
@@ -115,7 +116,7 @@ def test_a_group_that_is_spoilt_is_given_up_and_the_rest_is_kept(tmp_path: Path)
         if target.node in groups(model)[bad]:
             spoilt[target.activation] /= 50
     heard, _ = ear(1.0)
-    choice = search(model, spoilt, heard, tmp_path / "log", Options("fp32"))
+    choice = search(QdqForm(model, spoilt, "fp32"), heard, tmp_path / "log")
     assert choice.dropped[0] == choice.alone[0].groups[0] == bad
     assert not choice.alone[0].passed
     assert "dB > 1.0 dB" in choice.alone[0].reasons[0]
@@ -136,9 +137,36 @@ def verdict_of(candidate: onnx.ModelProto) -> Heard:
 def test_the_worst_go_one_at_a_time_until_the_rest_passes(tmp_path: Path) -> None:
     model = case(BUILT_IN, "memory").model
     heard = Ear(lambda _, candidate: verdict_of(candidate), loss, "layers")
-    choice = search(model, {"memory": 5.0}, heard, tmp_path / "log")
+    choice = search(QdqForm(model, {"memory": 5.0}), heard, tmp_path / "log")
     assert choice.groups == ("entry",)
     assert choice.dropped == ("memory_kv",)
+
+
+def test_where_all_pass_together_nobody_need_be_heard_alone(tmp_path: Path) -> None:
+    form = QdqForm(case(BUILT_IN, "postnet").model, ranges("postnet"))
+    heard, listener = ear(2.5)
+    choice = search(form, heard, tmp_path / "log", rank=False)
+    assert (choice.groups, choice.alone, choice.dropped) == (form.groups, (), ())
+    assert listener.asked == 1
+
+
+def test_the_processors_int8_is_searched_alike(tmp_path: Path) -> None:
+    model = case(BUILT_IN, "vocoder").model
+    seen = observe(model, feeds(voice(), SPOKEN, "vocoder"))
+    ends = {name: (m.low, m.high) for name, m in seen.items()}
+    bad = "conv_blocks.3"
+    for node in model.graph.node:
+        if node.op_type == "Conv" and node.name.startswith(bad):
+            ends[node.output[0]] = (-1e-3, 1e-3)
+    form = ProcessorForm(model, ends)
+
+    def score(graph: str, candidate: onnx.ModelProto) -> Heard:
+        return loop(1.0)[0].heard({graph: form.session(candidate, 1)})
+
+    choice = search(form, Ear(score, loss, "log-mel"), tmp_path / "log")
+    assert choice.dropped[0] == bad
+    assert bad not in choice.groups
+    assert len(choice.groups) >= 4
 
 
 def test_where_nothing_passes_nothing_is_chosen(tmp_path: Path) -> None:
@@ -149,7 +177,7 @@ def test_where_nothing_passes_nothing_is_chosen(tmp_path: Path) -> None:
             raise VoiceError("voice_broken", "it says nothing")
         return Heard((float("nan"),), 1.0)
 
-    choice = search(model, {"memory": 5.0}, Ear(score, loss, "none"), tmp_path / "log")
+    choice = search(QdqForm(model, {"memory": 5.0}), Ear(score, loss, "none"), tmp_path / "log")
     assert choice.groups == ()
     assert choice.best is None
     assert sorted(choice.dropped) == ["entry", "memory_kv"]
@@ -162,7 +190,7 @@ def test_a_graph_with_nothing_for_int8_is_soon_done(tmp_path: Path) -> None:
     model = case(BUILT_IN, "decoder_step").model
     heard, listener = ear(1.0)
     before = listener.asked
-    choice = search(model, {}, heard, tmp_path / "log")
+    choice = search(QdqForm(model, {}), heard, tmp_path / "log")
     assert choice == Choice("decoder_step", (), (), (), None)
     assert listener.asked == before
     plot_losses([choice], tmp_path / "losses.png", "dB")

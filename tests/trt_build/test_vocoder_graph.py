@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tests.trt_build.models import (
     CLOSE,
+    FROM_KANTTS,
     GENERATORS,
     Array,
     Runner,
@@ -102,14 +103,17 @@ def test_wave_of_the_reference(name: str) -> None:
         wave = stream_vocoder(run, mel, excitation, chunks, generator.config.hop_length)
     else:
         wave = centred(run, mel, excitation)
+    single = whole(generator, mel, excitation)
     exact = whole_exactly(generator, mel, excitation)
-    rounding = distance(expected["wav"][:, 0], exact)
-    assert distance(wave, exact) < 1e-4
-    assert distance(wave, expected["wav"][:, 0]) < 1e-4 + rounding
+    rounding = max(distance(single, exact), distance(expected["wav"][:, 0], exact))
+    if rounding < FROM_KANTTS:
+        assert distance(wave, expected["wav"][:, 0]) < FROM_KANTTS
+    assert distance(wave, exact) < max(FROM_KANTTS, 2 * rounding) < 1e-3
 
 
 def whole_exactly(generator: Generator, mel: Array, excitation: Array | None) -> Array:
-    """In FP64: hifigan_noncausal_nsf_v1_16k blows the reference's own rounding up to 1.5e-4."""
+    """In FP64: hifigan_noncausal_nsf_v1_16k blows the reference's own rounding up to 1.5e-4, and
+    how far a graph is from either depends on the machine's instructions."""
     source = None if excitation is None else excitation.astype(np.float64)
     return whole(generator.double(), mel.astype(np.float64), source)
 

@@ -11,15 +11,13 @@ well. Interrupted, it goes on where it stopped; what is as it would be built now
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
-from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
 from engines.opening import here
 from engines.pack import VoicePack
-from engines.session import Session
 from engines.store import Backend, Precision, Store
 from trt_build.backends import choose, opener
 from trt_build.build_voice import Setup, build_voice, stale
@@ -30,12 +28,11 @@ from trt_build.commands.report import add_store
 from trt_build.engine_report import report
 from trt_build.errors import BuildError
 from trt_build.eta import Eta
-from trt_build.gate import Gate
+from trt_build.gate import LateGate, judged
 from trt_build.graph_file import read_graphs
+from trt_build.hearing import Hearing
 from trt_build.importing.command import ending_in_order
 from trt_build.importing.progress import Progress
-from trt_build.ladder import Verdict
-from trt_build.limits import LIMITS
 from trt_build.makers import Maker, OnnxMaker, PlanMaker
 from trt_build.profiles import buckets, profile, voice_dimensions
 from trt_build.recipes import recipes
@@ -45,6 +42,7 @@ from trt_build.verify import held_out
 
 NAME = "build"
 HELP = "the fastest engines this box can have that sound as FP32 does"
+SEARCH_LOG, SEARCH_PLOT = "search.jsonl", "search.png"
 TIME_LIMIT_S = 3600.0
 MEMORY_SHARE = 0.75  # of the machine's
 
@@ -71,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--calibration",
         type=Path,
         metavar="FILE",
-        help="ranges for INT8 on TensorRT (else those in the store, made first where missing)",
+        help="ranges for INT8 (else those in the store, made first where missing)",
     )
     trt = parser.add_argument_group("TensorRT")
     trt.add_argument(
@@ -122,10 +120,12 @@ def run(args: argparse.Namespace) -> int:
     say(f"building the engines of {pack.file.name} for {', '.join(here(backend))}")
     maker = _maker(args, pack, store, backend)
     with ending_in_order():
-        made = recipes(pack, backend, args.precision, _calibration(args, pack, store, backend, say))
         texts = held_out()[: args.sentences]
-        judged_by = hashlib.sha256(repr((texts, sorted(LIMITS.items()))).encode()).hexdigest()
-        gate = _Later(pack, texts, say)
+        judged_by = judged(texts)
+        gate = LateGate(pack, texts, say)
+        heard = Hearing(gate, judged_by, store.folder(pack) / SEARCH_LOG, say)
+        ranges = _calibration(args, pack, store, backend, say)
+        made = recipes(pack, backend, args.precision, ranges, heard)
         if args.dry_run:
             _tell(stale(pack, store, Setup(maker, made, gate, judged_by)), list(made))
             return 0
@@ -135,21 +135,11 @@ def run(args: argparse.Namespace) -> int:
             manifest = build_voice(pack, store, setup, say, force=args.force)
         finally:
             close()
+        with suppress(ModuleNotFoundError):
+            if heard.plot(store.folder(pack) / SEARCH_PLOT):
+                say(f"what single groups of layers lose: {store.folder(pack) / SEARCH_PLOT}")
     print(report(manifest))
     return 0
-
-
-class _Later:
-    """The gate, which loads FP32 only once something is to be judged."""
-
-    def __init__(self, pack: VoicePack, texts: list[str], say: Progress) -> None:
-        self._pack, self._texts, self._say = pack, texts, say
-        self._gate: Gate | None = None
-
-    def __call__(self, sessions: Mapping[str, Session]) -> Verdict:
-        if self._gate is None:
-            self._gate = Gate(self._pack, self._texts, say=self._say)
-        return self._gate.judge(sessions)
 
 
 def _maker(args: argparse.Namespace, pack: VoicePack, store: Store, backend: Backend) -> Maker:
@@ -187,7 +177,7 @@ def _calibration(
         return Path(args.calibration)
     path = store.folder(pack) / "calibration.json"
     wanted = any(it.startswith("int8") for it in args.precision) or not args.precision
-    if backend != "tensorrt" or not wanted:
+    if backend == "ort-cuda" or not wanted:
         return path
     try:
         texts = read_texts(pack.folder / TEXTS)

@@ -1,10 +1,13 @@
-"""Speak sentences no calibration has seen with FP32 and with candidate graphs, and compare.
+"""Speak sentences no calibration has seen with FP32 and with other graphs, and compare.
+
+The others are this box's engines, as the daemon runs them, or candidates in files.
 
 The table has, for each measure, the mean and the worst sentence beside what is allowed; the last
 column says whether it passed. The whole passes if every measure does: then nobody would tell the
 two apart by ear. Limits and reasons: docs/INT8.md, section
 "The audio gate".
 
+    python -m trt_build verify voices/yue
     python -m trt_build verify voices/yue --candidate vocoder=vocoder-int8.onnx --wav pairs
 """
 
@@ -13,10 +16,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from engines.gpu_openers import gpu_openers
+from engines.one_gpu import OneGpu
+from engines.opening import open_engines
 from engines.ort_session import UNSAFE_IN_FP16, OrtSession
 from engines.pack import GRAPHS, VoicePack
 from engines.session import Session
+from engines.store import Store
 from engines.voice import RuntimeOptions
+from trt_build.commands.report import add_store
 from trt_build.errors import BuildError
 from trt_build.gate import Gate
 from trt_build.importing.progress import Progress
@@ -24,7 +32,7 @@ from trt_build.verdict_report import draw, summary, table, write_json, write_wav
 from trt_build.verify import held_out
 
 NAME = "verify"
-HELP = "whether candidate graphs sound as FP32 does"
+HELP = "whether this box's engines, or candidate graphs, sound as FP32 does"
 AS_WRITTEN = {"session.disable_quant_qdq": "1"}
 
 
@@ -34,10 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--candidate",
         action="append",
-        required=True,
+        default=[],
         metavar="GRAPH=FILE",
-        help=f"an ONNX file in place of a graph ({', '.join(GRAPHS)}); repeat for more",
+        help=f"an ONNX file in place of a graph ({', '.join(GRAPHS)}); repeat for more "
+        "(else the engines that were built here)",
     )
+    add_store(parser)
     parser.add_argument(
         "--float-qdq",
         action="store_true",
@@ -59,7 +69,10 @@ def run(args: argparse.Namespace) -> int:
     say = Progress()
     texts = _texts(args.texts, args.sentences)
     pack = VoicePack(args.voice)
-    engines = _candidates(args.candidate, AS_WRITTEN if args.float_qdq else {})
+    if args.candidate:
+        engines = _candidates(args.candidate, AS_WRITTEN if args.float_qdq else {})
+    else:
+        engines = _built(pack, Store(args.store))
     heard = Gate(pack, texts, say=say).hear(engines)
     verdict, rate = heard.verdict, pack.file.sample_rate
     if args.json:
@@ -90,6 +103,25 @@ def _texts(path: Path | None, count: int | None) -> list[str]:
     if not texts or (count is not None and count < 1):
         raise BuildError("not_comparable", "there is no sentence to compare; name one at least")
     return texts
+
+
+def _built(pack: VoicePack, store: Store) -> dict[str, Session]:
+    """Sessions by graph of what was built here; nothing stands in for what one cannot do.
+
+    Raises:
+        BuildError: not_built.
+        EngineError: an engine cannot be used.
+    """
+    opened = open_engines(pack, store, RuntimeOptions().threads, gpu_openers(pack, OneGpu()))
+    for error in opened.refused.values():
+        raise error
+    if not opened.sessions:
+        raise BuildError(
+            "not_built",
+            f"this box has no engines of {pack.file.name} beside the voice's own graphs; run "
+            f"python -m trt_build build {pack.folder}, or name candidates with --candidate",
+        )
+    return opened.sessions
 
 
 def _candidates(named: list[str], settings: dict[str, str]) -> dict[str, Session]:

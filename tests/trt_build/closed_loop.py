@@ -47,7 +47,11 @@ class ClosedLoop(Generic[V]):
         """The verdict on several graphs at once; raises the same."""
         threads = self._options.threads
         candidates = {name: Oracle(model, threads(name)) for name, model in models.items()}
-        candidate = self._speak(candidates)
+        return self.heard(candidates)
+
+    def heard(self, sessions: Mapping[str, Session]) -> V:
+        """The verdict on graphs that are loaded already."""
+        candidate = self._speak(sessions)
         return self._judge(self.reference, candidate, self._pack.file.sample_rate)
 
     @cached_property
