@@ -64,6 +64,8 @@ def run_engines(voice: Path, passes: int, store: Path | None = None) -> Figures:
 
     store: where engines built for this box lie; else all graphs of the pack run on ONNX Runtime.
     """
+    from engines.gpu_openers import gpu_openers
+    from engines.one_gpu import OneGpu
     from engines.opening import open_engines
     from engines.pack import VoicePack
     from engines.store import Store
@@ -73,7 +75,8 @@ def run_engines(voice: Path, passes: int, store: Path | None = None) -> Figures:
     pack, options = VoicePack(voice), RuntimeOptions()
     files, sessions = pack.graphs, {}
     if store is not None:
-        opened = open_engines(pack, Store(store), options.threads)
+        openers = gpu_openers(pack, OneGpu(), options.threads)
+        opened = open_engines(pack, Store(store), options.threads, openers)
         built = [(n, engine.file) for n, engine in opened.engines.items() if engine.file]
         files = files | {name: Store(store).folder(pack) / file for name, file in built}
         sessions = opened.sessions

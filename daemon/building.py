@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Literal
 
 from daemon.lines import lines_until_end
-from daemon.lowly import lowly
+from trt_build.humble import humble
 
 log = logging.getLogger(__name__)
 TOOLS = ("onnx",)  # what the builder imports and the daemon does without
@@ -124,7 +124,7 @@ class Builder:
             done()
 
     def _outcome(self, name: str, pack: Path, tell: Callable[[str], None], idle: bool) -> Build:
-        command = lowly(self._command(pack, self._root), idle=idle)
+        command = humble(self._command(pack, self._root), idle=idle)
         with self._lock:
             if self._stopping.is_set():
                 return STOPPED

@@ -16,6 +16,7 @@ vocoder_threads = 2   # threads within one call of the vocoder
 acoustic_threads = 1  # and of what comes before it
 build = "background"  # engines for this box: "background", with what others leave of it;
                       # "wait", before the daemon is ready; "never". Needs 'sambertd[export]'
+gpu_memory_mb = 0     # MiB of the GPU that all its engines may take; 0: what is free
 store = "/var/cache/sambertd/engines"  # where they are kept; else in $CACHE_DIRECTORY, then
                                        # $XDG_CACHE_HOME/sambertd, then ~/.cache/sambertd
 
@@ -79,6 +80,7 @@ class EngineConfig:
     vocoder_threads: int = 2
     acoustic_threads: int = 1
     build: str = "background"
+    gpu_memory_mb: int = 0
     store: Path = field(default_factory=lambda: default_root(os.environ))
 
 
@@ -167,6 +169,7 @@ def checked(config: Config) -> Config:
     _between("limits.stall_s", limits.stall_s, 0.1, 3600)
     _between("engines.vocoder_threads", config.engines.vocoder_threads, 1, 64)
     _between("engines.acoustic_threads", config.engines.acoustic_threads, 1, 64)
+    _between("engines.gpu_memory_mb", config.engines.gpu_memory_mb, 0, 1_000_000)
     _between("speaker.latency_s", config.speaker.latency_s, 0.005, 2)
     _one_of("log_level", config.log_level, LOG_LEVELS)
     _one_of("engines.build", config.engines.build, BUILDS)

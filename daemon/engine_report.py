@@ -12,7 +12,7 @@ from daemon.building import Build
 from daemon.config import EngineConfig
 from daemon.memory import resident_bytes
 from daemon.voices import Shelf
-from engines.session import DeviceSession
+from engines.session import BackedSession, DeviceSession, Session
 
 if TYPE_CHECKING:
     from daemon.resident import Resident
@@ -39,6 +39,7 @@ def report(
         store=str(config.store),
         build=config.build,
         memory_bytes=resident_bytes(),
+        device_bytes=shelf.gpu.held if shelf.gpu is not None else 0,
     )
 
 
@@ -68,10 +69,17 @@ def _graph(resident: Resident, name: str, path: Path) -> wire.GraphEngine:
         precision=engine.precision,
         bytes=size,
         device_bytes=device_bytes,
+        lost=_lost(held),
         built="" if own else engine.built,
         time_ms=engine.time_ms or None,
         quality=engine.quality,
     )
+
+
+def _lost(session: Session) -> str:
+    """Why the processor does a session's work; empty if it does not."""
+    error = session.lost if isinstance(session, BackedSession) else None
+    return "" if error is None else f"{error} ({error.code})"
 
 
 def _build(build: Build) -> wire.EngineBuild:
@@ -89,6 +97,9 @@ def _kinds(resident: Resident) -> str:
 def _rest(resident: Resident, build: Build | None) -> Iterator[str]:
     if resident.opened.refused:
         yield f"not used: {', '.join(resident.opened.refused)}"
+    lost = [graph for graph, session in resident.voice.sessions.items() if _lost(session)]
+    if lost:
+        yield f"the GPU has failed, on the processor: {', '.join(lost)}"
     if build is not None and build.state in ("waiting", "running", "failed"):
         words = {"waiting": "a build is about to start", "running": "building"}
         share = "" if build.progress is None else f" {100 * build.progress:.0f} %"

@@ -6,10 +6,9 @@ Heavy to import: it brings the engines' runtime.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 from engines.errors import EngineError, StoreError
 from engines.opening import Opened, Opener, open_engines
@@ -19,6 +18,7 @@ from engines.store import MANIFEST, Backend, Engine, Store
 from engines.voice import RuntimeOptions, Voice
 
 log = logging.getLogger(__name__)
+Openers = Callable[[VoicePack], Mapping[Backend, Opener]]
 Stamp = tuple[int, int, int]  # of a manifest: when it was written, its inode, its size
 
 
@@ -66,9 +66,9 @@ class Keeper:
         self,
         store: Store,
         options: RuntimeOptions,
-        openers: Mapping[Backend, Opener] = MappingProxyType({}),
+        openers: Openers = lambda pack: {},
     ) -> None:
-        """openers: see `open_engines`."""
+        """openers: of a pack's engines on a GPU; see `open_engines`."""
         self._store, self._options, self._openers = store, options, openers
 
     def load(self, folder: Path) -> Resident:
@@ -115,7 +115,8 @@ class Keeper:
 
     def _open(self, pack: VoicePack, kept: Opened | None = None) -> Opened:
         try:
-            return open_engines(pack, self._store, self._options.threads, self._openers, kept)
+            openers = self._openers(pack)
+            return open_engines(pack, self._store, self._options.threads, openers, kept)
         except Exception as error:
             log.exception("the engines of %s could not be opened", pack.file.name)
             reason = f"opening the engines failed ({type(error).__name__}: {error}); build again"

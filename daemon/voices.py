@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +20,7 @@ from engines.style import Style
 
 if TYPE_CHECKING:
     from daemon.resident import Resident
+    from engines.one_gpu import OneGpu
 
 log = logging.getLogger(__name__)
 PACK_FILE = "voice.toml"
@@ -82,13 +84,14 @@ class Shelf:
     """Voices by name, the default first, and the packs that could not be loaded.
 
     residents: what is known of the engines of those voices that have some. renew: makes the
-    successor of a resident; see `daemon.resident`.
+    successor of a resident; see `daemon.resident`. gpu: what those engines run on, if they do.
     """
 
     voices: dict[str, SpeakingVoice] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
     residents: dict[str, Resident] = field(default_factory=dict)
     renew: Callable[[Resident], Resident] | None = None
+    gpu: OneGpu | None = None
 
     @property
     def streams(self) -> int:
@@ -102,6 +105,8 @@ class Shelf:
                 voice.close()
             else:
                 resident.close()
+        if self.gpu is not None:
+            self.gpu.close()
 
 
 def load_voices(
@@ -122,14 +127,18 @@ def load_voices(
     found = packs(folder)
     try:
         from daemon.resident import Keeper  # heavy: after all is checked
+        from engines.gpu_openers import gpu_openers
+        from engines.one_gpu import OneGpu
         from engines.voice import RuntimeOptions
     except ModuleNotFoundError as error:
         text = f"{error.name} is not installed; run `pip install 'sambertd[cpu]'`"
         raise VoiceError("voice_unsupported", text) from error
 
     options = RuntimeOptions(streams, engines.vocoder_threads, engines.acoustic_threads)
-    keeper = Keeper(Store(engines.store), options)
-    shelf = Shelf(renew=keeper.renew)
+    gpu = OneGpu(engines.gpu_memory_mb)
+    openers = partial(gpu_openers, gpu=gpu, threads=options.threads)
+    keeper = Keeper(Store(engines.store), options, openers)
+    shelf = Shelf(renew=keeper.renew, gpu=gpu)
     for path in found:
         progress(f"loading voice {path.name}")
         try:
@@ -144,7 +153,11 @@ def load_voices(
             shelf.broken.append(Broken(str(path), error.code, str(error)))
         else:
             shelf.voices[name], shelf.residents[name] = resident.voice, resident
-    return arranged(shelf, folder, default)
+    try:
+        return arranged(shelf, folder, default)
+    except VoiceError:
+        shelf.close()
+        raise
 
 
 def _check_name(name: str, resident: Resident, others: dict[str, Resident]) -> None:

@@ -6,12 +6,16 @@ import ctypes
 import importlib.util
 from contextlib import suppress
 from importlib import import_module, metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from engines.libcuda import Driver, DriverError
 
+if TYPE_CHECKING:
+    from engines.store import Backend
+
+CUDA = "CUDAExecutionProvider"  # of ONNX Runtime
 MAJOR, MINOR, INTEGRATED = 75, 76, 18  # CU_DEVICE_ATTRIBUTE_* of cuda.h
 CURES = {
     2: "its memory is full; close other programs that use it",
@@ -51,7 +55,19 @@ class Device(msgspec.Struct, frozen=True):
     @property
     def usable(self) -> bool:
         """Whether TensorRT engines can be built and run."""
-        return bool(self.gpu) and not self.why
+        return not self.lacking("tensorrt")
+
+    def lacking(self, backend: Backend) -> str:
+        """What stands in the way of a backend here and what to do; empty if nothing does."""
+        if backend == "ort-cpu":
+            return ""
+        if not self.gpu:
+            return self.why or "there is no GPU"
+        if backend == "tensorrt":
+            return self.why
+        if CUDA not in self.providers:
+            return f"the GPU is there, ONNX Runtime has no {CUDA}; {INSTALL['onnxruntime-gpu']}"
+        return ""
 
 
 def device(index: int = 0, driver: Driver | None = None) -> Device:
@@ -137,4 +153,6 @@ INSTALL = {
     "python3-libnvinfer` and make the environment with --system-site-packages",
     "pycuda": "run `pip install 'sambertd[gpu]'`; it is compiled there and needs the CUDA toolkit "
     "(nvcc) and g++",
+    "onnxruntime-gpu": "run `pip uninstall onnxruntime` and `pip install 'sambertd[gpu]'`: of "
+    "onnxruntime and onnxruntime-gpu only one can be installed",
 }

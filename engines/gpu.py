@@ -21,6 +21,7 @@ from engines.gpu_room import Room
 Result = TypeVar("Result")
 Job = tuple[Callable[[Room], Any], "Future[Any]"]
 Jobs = queue.SimpleQueue[Job | None]
+END_S = 10.0  # a card that hangs must not keep the process from its end
 
 
 class Gpu:
@@ -38,10 +39,11 @@ class Gpu:
         self._jobs: Jobs = queue.SimpleQueue()
         self._closed = threading.Event()
         self._lock = threading.Lock()
+        self._held = [0]
         entered: Future[None] = Future()
         self._thread = threading.Thread(
             target=_serve,
-            args=(self._jobs, entered, lambda: Room(index, limit, spare)),
+            args=(self._jobs, entered, lambda: Room(index, limit, spare), self._held),
             name=f"gpu-{index}",
             daemon=True,  # an owner that forgets to close must not keep the process
         )
@@ -70,6 +72,11 @@ class Gpu:
         """Bytes of the GPU's memory in use, by engine."""
         return self.call(lambda room: room.budget.taken)
 
+    @property
+    def held(self) -> int:
+        """Bytes of the GPU's memory in use after the last call; known without waiting."""
+        return self._held[0]
+
     def close(self) -> None:
         """Give back everything, after what was handed in; nothing the second time."""
         self._end()
@@ -82,10 +89,10 @@ def _end(
         closed.set()
         jobs.put(None)
     if thread is not threading.current_thread():
-        thread.join()
+        thread.join(END_S)
 
 
-def _serve(jobs: Jobs, entered: Future[None], enter: Callable[[], Room]) -> None:
+def _serve(jobs: Jobs, entered: Future[None], enter: Callable[[], Room], held: list[int]) -> None:
     """The thread: enter, work, leave."""
     try:
         room = enter()
@@ -96,15 +103,19 @@ def _serve(jobs: Jobs, entered: Future[None], enter: Callable[[], Room]) -> None
     entered.set_result(None)
     try:
         while (job := jobs.get()) is not None:
-            _do(*job, room)
+            _do(*job, room, held)
             del job  # what it holds must not live until the next one comes
     finally:
+        held[0] = 0
         room.leave()
 
 
-def _do(work: Callable[[Room], Any], done: Future[Any], room: Room) -> None:
+def _do(work: Callable[[Room], Any], done: Future[Any], room: Room, held: list[int]) -> None:
     try:
-        result = work(room)
+        try:
+            result = work(room)
+        finally:
+            held[0] = sum(room.budget.taken.values())
     except BaseException as error:  # noqa: BLE001  # as above
         _let_go(error)
         done.set_exception(error)

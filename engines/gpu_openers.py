@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from engines.errors import GpuError
 from engines.fixed_sizes import fixed_sizes
-from engines.gpu import Gpu
-from engines.ort_cuda import OrtCudaSession
+from engines.one_gpu import OneGpu
+from engines.ort_cuda import LIMIT, OrtCudaSession
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
 from engines.session import Session
-from engines.store import Backend, Engine
+from engines.standby import Standby
+from engines.store import Backend
 from engines.trt_session import TrtSession
+
+Open = Callable[[bytes, str], Session]
 
 
 def gpu_openers(
-    pack: VoicePack, gpu: Callable[[], Gpu], threads: Callable[[str], int]
-) -> dict[Backend, Callable[[bytes, Engine], Session]]:
-    """For `open_engines`, by backend.
+    pack: VoicePack, gpu: OneGpu, threads: Callable[[str], int] | None = None
+) -> Mapping[Backend, Open]:
+    """By backend: from the bytes of an engine, their hash checked, and the graph's name.
 
-    gpu: the one GPU of the process, entered when first asked for. threads: of the pack's own graph
-    on the processor, which does what an engine cannot; see `TrtSession`.
+    gpu: entered with the first engine of TensorRT. threads: of the pack's own graph on the
+    processor, which does what an engine cannot and everything once the GPU has failed; None:
+    nothing does, so that whatever an engine cannot is an error.
     """
 
-    def tensorrt(data: bytes, engine: Engine) -> Session:
+    def tensorrt(data: bytes, graph: str) -> Session:
         """Loaded and warm; nothing is held on the GPU if it fails."""
-        graph = engine.graph
-        fallback = OrtSession(pack.graphs[graph], threads(graph))
-        session = TrtSession(gpu(), graph, data, fallback)
+        own = OrtSession(pack.graphs[graph], threads(graph)) if threads else None
+        session = TrtSession(gpu(), graph, data, own)
         try:
             session.warm_up(fixed_sizes(graph, pack.file))
-        except GpuError:
+        except BaseException:
             session.close()
             raise
         return session
 
-    def cuda(data: bytes, engine: Engine) -> Session:
-        return OrtCudaSession(data)
+    def cuda(data: bytes, graph: str) -> Session:
+        """Its arena takes no more than all engines may; ONNX Runtime has one for each session."""
+        session = OrtCudaSession(data, limit=min(LIMIT, gpu.limit or LIMIT))
+        if threads is None:
+            return session
+        own = OrtSession(pack.graphs[graph], threads(graph))
+        return Standby(f"the engine of {graph}", session, own)
 
     return {"tensorrt": tensorrt, "ort-cuda": cuda}

@@ -15,11 +15,12 @@ from engines.device import device
 from engines.errors import EngineError, StoreError
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
-from engines.session import Session
+from engines.session import Session, release
 from engines.store import Backend, Engine, Manifest, Store
 
+RUNTIMES = {"tensorrt": "tensorrt", "ort-cuda": "onnxruntime"}
 Threads = Callable[[str], int]
-Opener = Callable[[bytes, Engine], Session]
+Opener = Callable[[bytes, str], Session]  # of an engine's bytes and its graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,10 @@ def here(backend: Backend) -> tuple[str, str]:
     if backend == "ort-cpu":
         return _processor(), f"onnxruntime {ort.__version__}"
     it = device()
-    if backend == "tensorrt" and it.usable:
-        return f"{it.gpu} {it.sm}", f"tensorrt {it.tensorrt}"
-    if backend == "ort-cuda" and it.gpu and "CUDAExecutionProvider" in it.providers:
-        return f"{it.gpu} {it.sm}", f"onnxruntime {it.onnxruntime}"
-    raise StoreError("engine_stale", f"{backend} is not to be had on this box: {it.why}")
+    if lacking := it.lacking(backend):
+        raise StoreError("engine_stale", f"{backend} is not to be had on this box: {lacking}")
+    version = it.tensorrt if backend == "tensorrt" else it.onnxruntime
+    return f"{it.gpu} {it.sm}", f"{RUNTIMES[backend]} {version}"
 
 
 def open_engines(
@@ -59,9 +59,10 @@ def open_engines(
 ) -> Opened:
     """Open what the store holds for a pack: hashed first, then loaded.
 
-    openers: for backends other than ONNX Runtime on the CPU. kept: engines that are open already
-    and stay so; one that has not changed shares its session. An engine that is damaged, or was
-    built for another device or runtime, is in `refused`, and its graph is not in `sessions`.
+    openers: for backends other than ONNX Runtime on the CPU; see `gpu_openers`. kept: engines that
+    are open already and stay so; one that has not changed shares its session. An engine that is
+    damaged, or was built for another device or runtime, is in `refused`, and its graph is not in
+    `sessions`.
     """
     opened, kept = Opened(), kept or Opened()
     try:
@@ -75,6 +76,9 @@ def open_engines(
             session = held or _open(pack, store, engine, threads, openers)
         except EngineError as error:
             opened.refused[name] = _bare(error)
+        except BaseException:
+            release(it for n, it in opened.sessions.items() if it is not kept.sessions.get(n))
+            raise
         else:
             if session is not None:
                 opened.sessions[name] = session
@@ -113,7 +117,11 @@ def _open(
     data = store.data(pack, engine)
     if engine.backend == "ort-cpu":
         return OrtSession(data, threads(engine.graph))
-    return openers[engine.backend](data, engine)
+    if engine.backend not in openers:
+        raise StoreError(
+            "engine_stale", f"nothing opens engines for {engine.backend} here; build for ort-cpu"
+        )
+    return openers[engine.backend](data, engine.graph)
 
 
 def _processor() -> str:

@@ -11,16 +11,14 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
+from engines.device import CUDA, INSTALL
 from engines.errors import GpuError, VoiceError
+from engines.ort_session import UNSAFE_IN_FP16
 from engines.session import Array
 
-CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+CPU = "CPUExecutionProvider"
 LIMIT = 1024 * 1024 * 1024  # bytes a session's arena may grow to
 BOUND_SHAPES = 8  # of inputs for which memory on the GPU is kept
-CURE = (
-    "run `pip uninstall onnxruntime` and `pip install 'sambertd[gpu]'`: of onnxruntime and "
-    "onnxruntime-gpu only one can be installed"
-)
 Key = tuple[Any, ...]
 
 
@@ -58,7 +56,9 @@ class OrtCudaSession:
         wanted = CUDA if device == "cuda" else CPU
         self._name = "the engine" if isinstance(graph, bytes) else str(graph)
         self._device, self._index = device, index
-        self._session = _open(graph, self._name, wanted, cuda_options(index, limit))
+        self._session: Any = _open(graph, self._name, wanted, cuda_options(index, limit))
+        self._weights = len(graph) if isinstance(graph, bytes) else graph.stat().st_size
+        self._device_bytes = self._weights
         self._inputs = {v.name: v for v in self._session.get_inputs()}
         self._outputs = [v.name for v in self._session.get_outputs()]
         self._lock = threading.Lock()
@@ -75,12 +75,24 @@ class OrtCudaSession:
         """Floats of streaming state per stream; 0 for a graph without state."""
         return self._state_size
 
+    @property
+    def device_bytes(self) -> int:
+        """What it is known to hold there: its weights and inputs. ONNX Runtime does not tell how
+        much its arena has beside them for values inside the graph."""
+        return self._device_bytes
+
+    def close(self) -> None:
+        """Give back what it holds on the GPU; nothing the second time."""
+        with self._lock:
+            self._bound.clear()
+            self._session, self._device_bytes = None, 0
+
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name for inputs by name.
 
         Raises:
             VoiceError: voice_broken, the graph does not take these inputs.
-            GpuError: gpu_memory, gpu_failed.
+            GpuError: gpu_memory, gpu_failed, gpu_closed.
         """
         if feeds.keys() != self._inputs.keys():
             raise VoiceError(
@@ -90,7 +102,11 @@ class OrtCudaSession:
             )
         try:
             with self._lock:
+                if self._session is None:
+                    raise GpuError("gpu_closed", f"{self._name} was closed; load the voice again")
                 return self._binding(feeds).run(feeds)
+        except GpuError:
+            raise
         except Exception as error:  # ONNX Runtime's errors have no public base class
             raise self._told(error) from error
 
@@ -103,6 +119,7 @@ class OrtCudaSession:
                 self._bound.popitem(last=False)
             bound = _Bound(self._session, feeds, self._outputs, self._device, self._index)
             self._bound[key] = bound
+            self._device_bytes = self._weights + sum(one.bytes for one in self._bound.values())
         self._bound.move_to_end(key)
         return bound
 
@@ -132,6 +149,7 @@ class _Bound:
     ) -> None:
         self._session, self._outputs = session, outputs
         self._binding = session.io_binding()
+        self.bytes = sum(value.nbytes for value in feeds.values())
         self._values = {
             name: ort.OrtValue.ortvalue_from_shape_and_type(value.shape, value.dtype, device, index)
             for name, value in feeds.items()
@@ -153,7 +171,7 @@ def _open(graph: Path | bytes, name: str, wanted: str, options: dict[str, str]) 
         raise GpuError(
             "gpu_not_installed",
             f"ONNX Runtime {ort.__version__} here has no {wanted}, only "
-            f"{', '.join(providers())}; {CURE}",
+            f"{', '.join(providers())}; {INSTALL['onnxruntime-gpu']}",
         )
     choice = [(CUDA, options), CPU] if wanted == CUDA else [CPU]
     settings = ort.SessionOptions()
@@ -162,7 +180,9 @@ def _open(graph: Path | bytes, name: str, wanted: str, options: dict[str, str]) 
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         source = graph if isinstance(graph, bytes) else str(graph)
-        session = ort.InferenceSession(source, settings, choice)
+        session = ort.InferenceSession(
+            source, settings, choice, disabled_optimizers=list(UNSAFE_IN_FP16)
+        )
     except Exception as error:  # as above
         raise VoiceError(
             "voice_broken", f"{name} is not a graph ONNX Runtime can run: {error}"
@@ -174,4 +194,6 @@ def _open(graph: Path | bytes, name: str, wanted: str, options: dict[str, str]) 
             "made for is not there; `sambertctl doctor --gpu` lists what is",
         )
     session.disable_fallback()
+    if isinstance(graph, bytes):
+        session._model_bytes = b""  # kept for that fallback
     return session

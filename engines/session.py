@@ -8,6 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from engines.errors import EngineError
+
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 
@@ -33,6 +35,15 @@ class DeviceSession(Protocol):
 
     def close(self) -> None:
         """Give that back; nothing the second time."""
+
+
+@runtime_checkable
+class BackedSession(Protocol):
+    """A session whose work another does once its device has failed."""
+
+    @property
+    def lost(self) -> EngineError | None:
+        """Why the other does everything by now, if it does."""
 
 
 def release(sessions: Iterable[Session]) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 import onnx
 import onnxruntime as ort
 
+from engines.ort_session import UNSAFE_IN_FP16
 from engines.session import Array
 from trt_build.errors import BuildError
-
-CRASHING = ["MatmulTransposeFusion"]  # of ONNX Runtime 1.32, at FP16 casts around a transpose
 
 
 class Oracle:
@@ -38,7 +37,7 @@ class Oracle:
         data = _showing(model, watched).SerializeToString()
         try:
             self._session = ort.InferenceSession(
-                data, options, ["CPUExecutionProvider"], disabled_optimizers=CRASHING
+                data, options, ["CPUExecutionProvider"], disabled_optimizers=list(UNSAFE_IN_FP16)
             )
         except Exception as error:  # ONNX Runtime's errors have no public base class
             raise BuildError(

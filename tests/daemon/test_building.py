@@ -15,8 +15,8 @@ import pytest
 from benchmarks import random_voice
 from daemon import building
 from daemon.building import Build, Builder, build_command
-from daemon.lowly import lowly
 from tests.daemon.slow_build import command
+from trt_build.humble import humble
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +131,8 @@ def test_a_build_dies_with_the_daemon(tmp_path: Path) -> None:
     """However that ends."""
     nap = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(300)"]
     code = (
-        "import subprocess, time; from daemon.lowly import lowly\n"
-        f"subprocess.Popen(lowly({nap!r}, idle=True)); time.sleep(300)"
+        "import subprocess, time; from trt_build.humble import humble\n"
+        f"subprocess.Popen(humble({nap!r}, idle=True)); time.sleep(300)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
@@ -143,9 +143,9 @@ def test_a_build_dies_with_the_daemon(tmp_path: Path) -> None:
 
 def test_a_build_whose_parent_is_gone_does_not_begin(tmp_path: Path) -> None:
     mark = tmp_path / "began"
-    line = lowly([sys.executable, "-c", f"open({str(mark)!r}, 'w')"], idle=True)
+    line = humble([sys.executable, "-c", f"open({str(mark)!r}, 'w')"], idle=True)
     line[3] = "1"  # as where its parent died before it could ask to die with it
-    assert subprocess.run(line, check=False).returncode == 0
+    assert subprocess.run(line, check=False).returncode == 1
     assert not mark.exists()
 
 

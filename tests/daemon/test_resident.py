@@ -6,6 +6,7 @@ import gc
 import shutil
 import weakref
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ from daemon.resident import Keeper, Resident
 from engines.opening import here
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
-from engines.store import MANIFEST, Engine, Store
+from engines.store import MANIFEST, Store
 from engines.voice import RuntimeOptions, Voice
 from tests.daemon import slow_build
 
@@ -148,12 +149,12 @@ def test_a_bug_that_engines_bring_out_is_theirs(
 def test_a_backend_that_fails_costs_only_the_engines(
     store: Store, pack: VoicePack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def opener(data: bytes, engine: Engine) -> OrtSession:
+    def opener(data: bytes, graph: str) -> OrtSession:
         raise RuntimeError("the driver is gone")
 
     monkeypatch.setattr("engines.opening.here", lambda _: here("ort-cpu"))
     slow_build.publish(store, pack, {"memory": b"plan"}, backend="tensorrt")
-    keeper = Keeper(store, RuntimeOptions(streams=2), {"tensorrt": opener})
+    keeper = Keeper(store, RuntimeOptions(streams=2), lambda _: {"tensorrt": opener})
     started = keeper.load(pack.folder)
     assert refusals(started) == {"manifest": "engine_corrupt"}
     assert "the driver is gone" in str(started.opened.refused["manifest"])
@@ -242,15 +243,15 @@ class OnDevice(OrtSession):
 def test_memory_of_a_device_is_given_back_with_its_last_voice(
     store: Store, pack: VoicePack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def opener(data: bytes, engine: Engine) -> OnDevice:
-        return OnDevice(data, engine.file)
+    def opener(data: bytes, graph: str) -> OnDevice:
+        return OnDevice(data, f"{graph} {sha256(data).hexdigest()}")
 
     def publish(**marks: str) -> None:
         graphs = {name: slow_build.resaved(pack, name, mark) for name, mark in marks.items()}
         slow_build.publish(store, pack, graphs, backend="ort-cuda")
 
     monkeypatch.setattr("engines.opening.here", lambda _: here("ort-cpu"))
-    keeper = Keeper(store, RuntimeOptions(streams=2), {"ort-cuda": opener})
+    keeper = Keeper(store, RuntimeOptions(streams=2), lambda _: {"ort-cuda": opener})
     publish(memory="a", postnet="a")
     one = keeper.load(pack.folder)
     first = set(OnDevice.open)

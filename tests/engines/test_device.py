@@ -6,15 +6,18 @@ import importlib.util
 import re
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engines import device as module
+from engines import opening
 from engines.device import Device, device
+from engines.errors import StoreError
 from engines.libcuda import Driver
+from engines.opening import here
 from tests.engines.fake_gpu import library
 
 
@@ -134,3 +137,52 @@ def test_this_machine_is_described_without_an_error() -> None:
     it = device()
     assert it.usable == (it.why == "")
     assert Path("/dev/nvidia0").exists() or it.why or it.integrated
+
+
+WITH_CUDA = ("CUDAExecutionProvider", "CPUExecutionProvider")
+
+
+@pytest.mark.parametrize(
+    ("it", "tensorrt", "cuda"),
+    [
+        (Device(), "there is no GPU", "there is no GPU"),
+        (Device(why="no driver"), "no driver", "no driver"),
+        (Device(gpu="Orin"), "", "CUDAExecutionProvider; run `pip uninstall onnxruntime`"),
+        (Device(gpu="Orin", providers=WITH_CUDA), "", ""),
+        (Device(gpu="Orin", providers=WITH_CUDA, why="no TensorRT"), "no TensorRT", ""),
+    ],
+)
+def test_what_a_backend_lacks(it: Device, tensorrt: str, cuda: str) -> None:
+    assert it.lacking("ort-cpu") == ""
+    for backend, told in (("tensorrt", tensorrt), ("ort-cuda", cuda)):
+        lacking = it.lacking(backend)  # type: ignore[arg-type]
+        assert told in lacking
+        assert bool(lacking) == bool(told)
+
+
+@pytest.fixture
+def no_memory() -> Iterator[None]:
+    here.cache_clear()
+    yield
+    here.cache_clear()
+
+
+def test_engines_are_keyed_by_the_device_and_what_runs_them(
+    monkeypatch: pytest.MonkeyPatch, no_memory: None
+) -> None:
+    orin = Device("Orin", "8.7", tensorrt="10.3.0", onnxruntime="1.19.2", providers=WITH_CUDA)
+    monkeypatch.setattr(opening, "device", lambda: orin)
+    assert here("tensorrt") == ("Orin 8.7", "tensorrt 10.3.0")
+    assert here("ort-cuda") == ("Orin 8.7", "onnxruntime 1.19.2")
+
+
+def test_a_box_that_lacks_a_backend_says_why_and_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, no_memory: None
+) -> None:
+    monkeypatch.setattr(opening, "device", lambda: Device(why="the GPU is not ready yet"))
+    for backend in ("tensorrt", "ort-cuda"):
+        with pytest.raises(StoreError, match="the GPU is not ready yet") as error:
+            here(backend)
+        assert error.value.code == "engine_stale"
+    monkeypatch.setattr(opening, "device", lambda: Device("Orin", "8.7", tensorrt="10.3.0"))
+    assert here("tensorrt") == ("Orin 8.7", "tensorrt 10.3.0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,20 @@ import onnxruntime as ort
 import pytest
 
 from engines import ort_cuda
+from engines.device import CUDA
 from engines.errors import GpuError, VoiceError
-from engines.ort_cuda import BOUND_SHAPES, CUDA, OrtCudaSession, cuda_options, providers
+from engines.ort_cuda import BOUND_SHAPES, OrtCudaSession, cuda_options, providers
 from engines.ort_session import OrtSession
 from engines.pack import GRAPHS, VoicePack
-from engines.session import Session
+from engines.session import Array, BackedSession, DeviceSession, Session
+from engines.standby import Standby
 from engines.voice import RuntimeOptions, Voice
 from tests.engines.small_graph import expected, feeds, model
+from trt_build.feeds import Feeds, record
+from trt_build.graph_file import read_graph
+from trt_build.quantize import half
+
+YUE = Path(__file__).parents[2] / "voices" / "yue"
 
 
 @pytest.fixture
@@ -132,9 +140,9 @@ def test_a_cuda_that_cannot_be_loaded_is_not_passed_over(
     monkeypatch.setattr(ort_cuda, "providers", lambda: (CUDA, "CPUExecutionProvider"))
     asked: list[Any] = []
 
-    def silent(name: str, settings: Any, wanted: list[Any]) -> ort.InferenceSession:
+    def silent(name: str, settings: Any, wanted: list[Any], **more: Any) -> ort.InferenceSession:
         asked.append(wanted)
-        return real(name, settings, ["CPUExecutionProvider"])
+        return real(name, settings, ["CPUExecutionProvider"], **more)
 
     real = ort.InferenceSession
     monkeypatch.setattr(ort, "InferenceSession", silent)
@@ -162,3 +170,68 @@ def test_what_onnx_runtime_says_is_sorted(
     with pytest.raises((GpuError, VoiceError), match=r"small\.onnx") as error:
         session.run(feeds(3))
     assert error.value.code == code
+
+
+def test_what_it_holds_is_told_and_given_back(path: Path) -> None:
+    session = OrtCudaSession(path.read_bytes(), device="cpu")
+    assert isinstance(session, DeviceSession)
+    before = session.device_bytes
+    assert before == path.stat().st_size
+    session.run(feeds(5))
+    assert session.device_bytes == before + sum(value.nbytes for value in feeds(5).values())
+    session.close()
+    session.close()
+    assert session.device_bytes == 0
+    with pytest.raises(GpuError, match="was closed") as error:
+        session.run(feeds(5))
+    assert error.value.code == "gpu_closed"
+
+
+def test_graphs_in_fp16_load_and_compute() -> None:
+    """One optimizer of ONNX Runtime 1.32 would end the process over the postnet."""
+    fed: dict[str, list[Feeds]] = {name: [] for name in GRAPHS}
+    pack = VoicePack(YUE)
+    record(pack, ["今天好。"], GRAPHS, lambda graph, it: fed[graph].append(it))
+    for name in GRAPHS:
+        session = OrtCudaSession(half(read_graph(pack.graphs[name])).SerializeToString(), "cpu")
+        plain = OrtSession(pack.graphs[name], 1).run(fed[name][0])
+        for output, value in session.run(fed[name][0]).items():
+            scale = float(np.abs(plain[output]).max()) or 1.0
+            np.testing.assert_allclose(value, plain[output], atol=0.03 * scale, rtol=0)
+
+
+class Failing:
+    """Stands for a session on a card, which fails once told to."""
+
+    state_size, device_bytes = 4, 5
+
+    def __init__(self, session: Session) -> None:
+        self._session, self.error = session, GpuError("gpu_failed", "the card is gone")
+        self.fails, self.calls, self.open = False, 0, True
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        self.calls += 1
+        if self.fails:
+            raise self.error
+        return self._session.run(feeds)
+
+    def close(self) -> None:
+        self.open = False
+
+
+def test_the_processor_stands_by(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    card, own = Failing(OrtSession(path, 1)), OrtSession(path, 1)
+    session = Standby("the engine of small", card, own)
+    assert isinstance(session, DeviceSession)
+    assert isinstance(session, BackedSession)
+    assert (session.state_size, session.device_bytes) == (4, 5)
+    session.run(feeds(3))
+    assert session.lost is None
+    card.fails = True
+    for _ in range(2):
+        np.testing.assert_allclose(session.run(feeds(3))["y"], expected(feeds(3))["y"], atol=1e-6)
+    assert session.lost is card.error
+    assert card.calls == 2, "a card that has failed is not tried again"
+    assert caplog.messages == ["the engine of small is left for the processor: the card is gone"]
+    session.close()
+    assert not card.open

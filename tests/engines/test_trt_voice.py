@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engines.device import CUDA
 from engines.errors import GpuError
-from engines.gpu import Gpu
 from engines.gpu_openers import gpu_openers
-from engines.ort_cuda import CUDA, providers
+from engines.one_gpu import OneGpu
+from engines.ort_cuda import providers
 from engines.pack import VoicePack
 from engines.session import Floats
-from engines.store import Backend, Engine
 from engines.trt_session import TrtSession
 from engines.voice import RuntimeOptions, Style, Voice
 from tests.engines.fake_gpu import Card, plan
@@ -25,15 +25,11 @@ TEXT = "今天天气真好，我们去公园走走，看看花，喝杯茶，再
 OPTIONS = RuntimeOptions(vocoder_threads=1)
 
 
-def engine(graph: str, backend: Backend = "tensorrt") -> Engine:
-    return Engine(graph, backend, "fp32", "key", "GPU", "TensorRT 10.3", "2026-01-01T00:00:00Z")
-
-
-def resident(gpu: Gpu, pack: VoicePack) -> dict[str, TrtSession]:
+def resident(gpu: OneGpu, pack: VoicePack) -> dict[str, TrtSession]:
     dimensions, sessions = voice_dimensions(pack.file), {}
     for name, model in read_graphs(pack).items():
         data = plan(model.SerializeToString(), profile(model, dimensions[name]))
-        session = gpu_openers(pack, lambda: gpu, lambda _: 1)["tensorrt"](data, engine(name))
+        session = gpu_openers(pack, gpu, lambda _: 1)["tensorrt"](data, name)
         assert isinstance(session, TrtSession)
         sessions[name] = session
     return sessions
@@ -48,7 +44,7 @@ def test_it_speaks_the_same(
     kind: str, request: pytest.FixtureRequest, card: Card, caplog: pytest.LogCaptureFixture
 ) -> None:
     pack = VoicePack(request.getfixturevalue(kind))
-    gpu = Gpu()
+    gpu = OneGpu()
     with caplog.at_level(logging.WARNING), Voice(pack, OPTIONS, resident(gpu, pack)) as voice:
         warm, enqueued = card.launches, card.enqueued
         told = spoken(voice)
@@ -66,7 +62,7 @@ def test_it_goes_on_in_the_middle_of_a_sentence_when_the_card_fails(
     plain_pack: Path, card: Card
 ) -> None:
     pack = VoicePack(plain_pack)
-    gpu = Gpu()
+    gpu = OneGpu()
     sessions = resident(gpu, pack)
     with Voice(pack, OPTIONS, sessions) as voice:
         stream = voice.stream(voice.plan(TEXT))
@@ -82,14 +78,14 @@ def test_it_goes_on_in_the_middle_of_a_sentence_when_the_card_fails(
 
 def test_an_engine_that_does_not_get_warm_is_not_kept(plain_pack: Path, card: Card) -> None:
     pack = VoicePack(plain_pack)
-    gpu = Gpu()
+    gpu = OneGpu()
     model = read_graphs(pack)["memory"]
     shapes = profile(model, voice_dimensions(pack.file)["memory"])
     card.fails["execute"] = True
-    opener = gpu_openers(pack, lambda: gpu, lambda _: 1)["tensorrt"]
+    opener = gpu_openers(pack, gpu, lambda _: 1)["tensorrt"]
     with pytest.raises(GpuError, match="the engine of memory: TensorRT cannot run it"):
-        opener(plan(model.SerializeToString(), shapes), engine("memory"))
-    assert gpu.memory().keys() == {"scratch shared by all engines"}
+        opener(plan(model.SerializeToString(), shapes), "memory")
+    assert gpu().memory().keys() == {"scratch shared by all engines"}
     gpu.close()
 
 
@@ -97,11 +93,8 @@ def test_onnx_runtime_on_cuda_is_refused_where_there_is_none(plain_pack: Path) -
     if CUDA in providers():
         pytest.skip("this ONNX Runtime has CUDA")
     pack = VoicePack(plain_pack)
-
-    def never() -> Gpu:
-        raise AssertionError
-
-    opener = gpu_openers(pack, never, lambda _: 1)["ort-cuda"]
+    gpu = OneGpu()
+    opener = gpu_openers(pack, gpu, lambda _: 1)["ort-cuda"]
     with pytest.raises(GpuError, match="CUDAExecutionProvider") as error:
-        opener(pack.graphs["memory"].read_bytes(), engine("memory", "ort-cuda"))
+        opener(pack.graphs["memory"].read_bytes(), "memory")
     assert error.value.code == "gpu_not_installed"

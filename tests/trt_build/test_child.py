@@ -204,7 +204,7 @@ def test_a_child_gives_way() -> None:
     print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_IDLE)
     print(Path("/proc/self/oom_score_adj").read_text().strip())
     """
-    assert run(code, Limits()) == [b"10 True", b"1000"]
+    assert run(code, Limits()) == [b"19 True", b"1000"]
 
 
 def memory_task(folder: Path, **changes: Any) -> Task:

@@ -129,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
         if args.dry_run:
             _tell(stale(pack, store, Setup(maker, made, gate, judged_by)), list(made))
             return 0
-        load, close = opener(backend)
+        load, close = opener(backend, pack)
         try:
             setup = Setup(maker, made, gate, judged_by, load)
             manifest = build_voice(pack, store, setup, say, force=args.force)

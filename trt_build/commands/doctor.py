@@ -1,33 +1,35 @@
 """Print what this machine has and lacks for engines, as a report to paste into an issue.
 
-With --gpu it builds every graph of the voices named on the GPU, holds what comes out against ONNX
-Runtime on the processor and times both. That takes minutes and changes nothing on disk. The report
-names the machine's hardware and software and no person, network or file of yours.
+With --gpu it also makes the engines of the voices named, as `build` does: every graph in every
+precision is built, timed and listened to, with TensorRT and with ONNX Runtime on CUDA where they
+are there. That takes from minutes to an hour and shows its progress. Engines in use are left alone:
+what is built goes into a folder that is removed in the end. The report, on stdout, names the
+machine's hardware and software and no person or network.
+
+    sambertctl doctor
+    sambertctl doctor --gpu voices/yue > report.md
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from engines.device import Device, device
 from engines.errors import EngineError
 from engines.pack import VoicePack
+from engines.store import Backend
 from trt_build.errors import BuildError
-from trt_build.importing.progress import Progress
+from trt_build.gpu_trial import Build, build_apart, tried
 from trt_build.machine import facts
 from trt_build.table import markdown
 
-if TYPE_CHECKING:
-    from trt_build.trial import Trial
-
 NAME = "doctor"
 HELP = "what this machine has and lacks for engines; --gpu tries all of it"
-HEADER = ["graph", "build s", "plan bytes", "CPU ms", "GPU ms", "as CUDA graph", "apart", "result"]
-Tries = Callable[[VoicePack, Callable[[str], None]], "Sequence[Trial]"]
+ON_GPU: tuple[Backend, ...] = ("tensorrt", "ort-cuda")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +37,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "voice", type=Path, nargs="*", help="voice packs to try with --gpu, such as voices/yue"
     )
-    parser.add_argument("--gpu", action="store_true", help="build, run and time engines on the GPU")
+    parser.add_argument(
+        "--gpu", action="store_true", help="build, time and hear engines on the GPU"
+    )
+    parser.add_argument(
+        "--sentences",
+        type=int,
+        metavar="N",
+        help="listen to N sentences only, which is sooner done",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the report; 1 if --gpu was asked for and something stands in the way."""
-    return report(args.voice, args.gpu, device(), tensorrt_trials)
+    more = ["--sentences", str(args.sentences)] if args.sentences is not None else []
+    return report(args.voice, args.gpu, device(), partial(build_apart, more=more))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,52 +67,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (EngineError, BuildError) as error:
         print(f"sambertctl doctor: {error} [{error.code}]", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
-def report(voices: Sequence[Path], gpu: bool, found: Device, tries: Tries) -> int:
-    """The report, on a machine of which `found` is known; tries: what is done with each voice."""
+def report(voices: Sequence[Path], gpu: bool, found: Device, build: Build) -> int:
+    """The report, on a machine of which `found` is known; build: makes a voice's engines.
+
+    1 if --gpu was asked for and not all of it went well.
+    """
     packs = [VoicePack(folder) for folder in voices]
     print("### sambertd doctor\n")
     print(markdown(["what", "this machine"], facts(found)), flush=True)
     if not gpu:
         return 0
-    if not found.usable:
-        print(f"\nEngines for a GPU were not tried: {found.why}.")
+    lacking = {backend: found.lacking(backend) for backend in ON_GPU}
+    if all(lacking.values()):
+        print(f"\nEngines for a GPU were not tried: {found.lacking('tensorrt')}.")
         return 1
     if not packs:
         print("\nName a voice to try its engines: `sambertctl doctor --gpu voices/NAME`.")
         return 1
-    progress, bad = Progress(), 0
-    for pack in packs:
-        done = tries(pack, progress)
-        print(f"\n#### {pack.file.name}, as exported (FP32)\n\n{markdown(HEADER, map(_row, done))}")
-        bad += sum(it.said != "OK" for it in done)
-    return int(bad > 0)
-
-
-def tensorrt_trials(pack: VoicePack, progress: Callable[[str], None]) -> Sequence[Trial]:
-    """Every graph through the TensorRT of this machine."""
-    import onnx
-    import tensorrt
-
-    from engines.gpu import Gpu
-    from trt_build.builder import build
-    from trt_build.profiles import Profile
-    from trt_build.trial import trials
-
-    def built(model: onnx.ModelProto, shapes: Profile) -> bytes:
-        return build(tensorrt, model, [shapes]).data
-
-    gpu = Gpu()
-    try:
-        return trials(gpu, pack, built, progress)
-    finally:
-        gpu.close()
-
-
-def _row(it: Trial) -> list[str]:
-    if not it.build_s:
-        return [it.graph, *["-"] * 6, it.said]
-    times = (f"{ms:.3f}" for ms in (it.cpu_ms, it.plain_ms, it.recorded_ms))
-    size = f"{it.plan_bytes:,}"
-    return [it.graph, f"{it.build_s:.1f}", size, *times, f"{it.difference:.1e}", it.said]
+    bad = bool(lacking["tensorrt"])
+    for backend in ON_GPU:
+        if lacking[backend]:
+            print(f"\nEngines for {backend} were not tried: {lacking[backend]}.", flush=True)
+            continue
+        for pack in packs:
+            told, well = tried(pack, backend, build)
+            print(f"\n{told}", flush=True)
+            bad |= not well
+    return int(bad)

@@ -16,8 +16,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from engines.gpu_openers import gpu_openers
+from engines.one_gpu import OneGpu
 from engines.opening import open_engines
-from engines.ort_session import OrtSession
+from engines.ort_session import UNSAFE_IN_FP16, OrtSession
 from engines.pack import GRAPHS, VoicePack
 from engines.session import Session
 from engines.store import Store
@@ -104,13 +106,13 @@ def _texts(path: Path | None, count: int | None) -> list[str]:
 
 
 def _built(pack: VoicePack, store: Store) -> dict[str, Session]:
-    """Sessions by graph of what was built here.
+    """Sessions by graph of what was built here; nothing stands in for what one cannot do.
 
     Raises:
         BuildError: not_built.
         EngineError: an engine cannot be used.
     """
-    opened = open_engines(pack, store, RuntimeOptions().threads)
+    opened = open_engines(pack, store, RuntimeOptions().threads, gpu_openers(pack, OneGpu()))
     for error in opened.refused.values():
         raise error
     if not opened.sessions:
@@ -131,5 +133,5 @@ def _candidates(named: list[str], settings: dict[str, str]) -> dict[str, Session
                 "candidate_unknown",
                 f"--candidate takes GRAPH=FILE, GRAPH one of {', '.join(GRAPHS)}; got {name!r}",
             )
-        out[name] = OrtSession(Path(file), threads(name), settings)
+        out[name] = OrtSession(Path(file), threads(name), settings, UNSAFE_IN_FP16)
     return out

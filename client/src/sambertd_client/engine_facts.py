@@ -15,6 +15,7 @@ class GraphEngine(msgspec.Struct, kw_only=True, frozen=True):
     backend: str
     precision: str
     bytes: int = 0  # of its file, which is about what its weights take in memory
+    lost: str = ""  # why the processor does its work by now: the GPU has failed
     device_bytes: int = 0  # held on the GPU
     built: str = ""  # ISO 8601, UTC; "" is the graph that came with the voice
     time_ms: Optional[float] = None  # of its calls for one second of speech, as built

@@ -25,11 +25,16 @@ def report_lines(report: wire.EngineReport, now: datetime) -> Iterator[str]:
         yield ROW.format("graph", "backend", "precision", "file", "on GPU", "ms per s", "built")
         for graph in voice.graphs:
             yield _row(graph, now)
+        for graph in voice.graphs:
+            if graph.lost:
+                yield f"  on the processor: {graph.graph}: {graph.lost}"
         for refused in voice.refused:
             yield f"  not used: {refused.graph}: {refused.text} ({refused.code})"
     if not report.voices:
         yield "no voice runs on graphs, or none is loaded yet"
-    yield f"the daemon holds {_size(report.memory_bytes)}; engines are kept in {report.store}"
+    of_gpu = f" and {_size(report.device_bytes)} of the GPU" if report.device_bytes else ""
+    held = f"the daemon holds {_size(report.memory_bytes)}{of_gpu}"
+    yield f"{held}; engines are kept in {report.store}"
 
 
 def age(built: str, now: datetime) -> str:

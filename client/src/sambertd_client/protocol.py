@@ -85,9 +85,7 @@ class Say(Message, tag="say", kw_only=True, frozen=True):
     speed: Annotated[float, Meta(ge=0.5, le=2.0)] = 1.0
     pitch: Annotated[float, Meta(ge=-12.0, le=12.0)] = 0.0  # semitones
     volume: Annotated[float, Meta(ge=0.0, le=2.0)] = 1.0
-    credit: Annotated[int, Meta(ge=0, le=MAX_CREDIT)] = (
-        0  # `audio` messages the client has room for
-    )
+    credit: Annotated[int, Meta(ge=0, le=MAX_CREDIT)] = 0  # `audio` messages there is room for
 
 
 class Credit(Message, tag="credit", kw_only=True, frozen=True):
@@ -237,6 +235,7 @@ class EngineReport(Message, tag="engine_report", kw_only=True, frozen=True):
     store: str  # the folder engines are published in
     build: str  # as configured: background, never, wait
     memory_bytes: int  # resident, of the whole daemon
+    device_bytes: int = 0  # of the GPU, by TensorRT's engines and what they share
 
 
 class Error(Message, tag="error", kw_only=True, frozen=True):
