@@ -11,39 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 import onnx
 
+from trt_build.cpu.values import Integers, Ranges, Value, Values
 from trt_build.cpu.writer import MICROSOFT, Storage, Writer, attributes, layer
 from trt_build.errors import BuildError
 
-Ranges = Mapping[str, tuple[float, float]]
 LEAST_CHANNELS = 4
 TIME_LAST, TIME_FIRST = 3, 2  # axis of time with channels first, and with channels last
-TO_LAST, TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
-
-
-class Step(NamedTuple):
-    """Scale and zero point of unsigned 8-bit values."""
-
-    scale: float
-    zero: int
-
-    @classmethod
-    def of(cls, low: float, high: float) -> Step:
-        """For values of this range; 0 is exact."""
-        low, high = min(low, 0.0), max(high, 0.0)
-        scale = (high - low) / 255.0 or 1.0
-        return cls(scale, round(-low / scale))
-
-
-class Integers(NamedTuple):
-    """A value as integers, and what they stand for."""
-
-    name: str
-    step: Step
 
 
 def observed(model: onnx.ModelProto) -> list[str]:
@@ -84,21 +61,11 @@ def _fits(graph: Writer, node: onnx.NodeProto) -> bool:
     return weight is not None and groups == 1 and weight.shape[1] >= LEAST_CHANNELS
 
 
-class _Value:
-    """The forms in which a value with four axes is there, by the name of each; empty if it is not.
-
-    first, last: FP32 with channels first and last. integers: channels last.
-    """
-
-    def __init__(self, first: str = "", last: str = "", integers: Integers | None = None) -> None:
-        self.first, self.last, self.integers = first, last, integers
-
-
 class _Rewriting:
     def __init__(self, model: onnx.ModelProto, ranges: Ranges, kept: Mapping[str, Storage]) -> None:
         self.w = Writer(model)
-        self._ranges, self._kept = ranges, kept
-        self._values: dict[str, _Value] = {}
+        self._kept = kept
+        self._values = Values(self.w, ranges)
         self._makers = {node.output[0]: node for node in model.graph.node}
 
     def run(self) -> onnx.ModelProto:
@@ -116,52 +83,6 @@ class _Rewriting:
             "INT8 form for processors does not know; it stays in FP32",
         )
 
-    # --- forms of a value
-
-    def _last(self, name: str) -> str:
-        """A value in FP32, channels last."""
-        value = self._values[name]
-        if not value.last and value.integers:
-            given = value.integers
-            at = name.rpartition("/")[0]
-            value.last = self.w.op("DequantizeLinear", given.name, *self._step(given.step), at=at)
-        if not value.last:
-            value.last = self._turned(name, value.first, TO_LAST)
-        return value.last
-
-    def _first(self, name: str) -> str:
-        """A value in FP32, channels first; one without four axes as it is."""
-        value = self._values.get(name)
-        if value is None:
-            return name
-        if not value.first:
-            value.first = self._turned(name, self._last(name), TO_FIRST)
-        return value.first
-
-    def _turned(self, name: str, source: str, perm: list[int]) -> str:
-        return self.w.op("Transpose", source, at=name.rpartition("/")[0], perm=perm)
-
-    def _step(self, step: Step) -> tuple[str, str]:
-        """Constants of a scale and a zero point."""
-        scale = self.w.constant(np.array(step.scale, np.float32), f"scale_{step.scale!r}")
-        return scale, self.w.constant(np.array(step.zero, np.uint8), f"zero_{step.zero}")
-
-    def _known(self, name: str) -> Step:
-        """The range of a value, calibrated."""
-        if name not in self._ranges:
-            raise BuildError(
-                "range_missing", f"the calibration has no range of {name}; calibrate again"
-            )
-        return Step.of(*self._ranges[name])
-
-    def _quantized(self, name: str, step: Step) -> str:
-        """A value as integers of this step."""
-        have = self._values[name].integers
-        if have is not None and have.step == step:
-            return have.name
-        at = name.rpartition("/")[0]
-        return self.w.op("QuantizeLinear", self._last(name), *self._step(step), at=at)
-
     def _integer(self, node: onnx.NodeProto) -> bool:
         """Whether a node is a convolution to be done on integers."""
         return _fits(self.w, node) and layer(node) not in self._kept
@@ -171,8 +92,8 @@ class _Rewriting:
     def _on_conv(self, node: onnx.NodeProto) -> None:
         if not self._integer(node):
             weights = self.w.stored(node.input[1], self._kept.get(layer(node), "fp16"))
-            self.w.keep(node, [self._first(node.input[0]), weights, *node.input[2:]])
-            self._values[node.output[0]] = _Value(first=node.output[0])
+            self.w.keep(node, [self._values.first(node.input[0]), weights, *node.input[2:]])
+            self._values[node.output[0]] = Value(first=node.output[0])
             return
         weight, bias = self.w.array(node.input[1]), self.w.array(node.input[2])
         assert weight is not None
@@ -181,32 +102,24 @@ class _Rewriting:
         weight, bias = weight[order], bias[order]
         scales = np.maximum(np.abs(weight).max((1, 2, 3)), 1e-12) / 127.0
         rounded = np.rint(weight / scales[:, None, None, None]).astype(np.int8)
-        came, gives = self._taken(node.input[0]), self._known(node.output[0])
+        came, gives = self._values.taken(node.input[0]), self._values.step(node.output[0])
         wide = np.rint(bias / (came.step.scale * scales)).clip(-(2.0**31), 2.0**31 - 1)
         constant = self.w.constant
         out = self.w.op(
             "QLinearConv",
             came.name,
-            *self._step(came.step),
+            *self._values.constants(came.step),
             constant(rounded, f"{node.input[1]}_int8"),
             constant(scales.astype(np.float32), f"{node.input[1]}_scale"),
             constant(np.zeros(len(scales), np.int8), f"zeros_{len(scales)}"),
-            *self._step(gives),
+            *self._values.constants(gives),
             constant(wide.astype(np.int32), f"{node.input[2]}_int32"),
             at=layer(node),
             domain=MICROSOFT,
             channels_last=1,
             **attributes(node),
         )
-        self._values[node.output[0]] = _Value(integers=Integers(out, gives))
-
-    def _taken(self, name: str) -> Integers:
-        """The input of a convolution as integers."""
-        value = self._values[name]
-        if value.integers is None:
-            step = self._known(name)
-            value.integers = Integers(self._quantized(name, step), step)
-        return value.integers
+        self._values[node.output[0]] = Value(integers=Integers(out, gives))
 
     def _order(self, node: onnx.NodeProto, channels: int) -> list[int]:
         """Output channels in the order that makes interleaving them in time a reshape."""
@@ -219,12 +132,12 @@ class _Rewriting:
 
     def _channels_first(self, node: onnx.NodeProto) -> None:
         """A node as it was."""
-        self.w.keep(node, [self._first(name) for name in node.input])
-        self._values[node.output[0]] = _Value(first=node.output[0])
+        self.w.keep(node, [self._values.first(name) for name in node.input])
+        self._values[node.output[0]] = Value(first=node.output[0])
 
     def _flat(self, node: onnx.NodeProto) -> None:
         """A node whose output has not four axes."""
-        self.w.keep(node, [self._first(name) for name in node.input])
+        self.w.keep(node, [self._values.first(name) for name in node.input])
 
     _on_split = _on_identity = _flat
 
@@ -237,10 +150,10 @@ class _Rewriting:
         if not self._integer(conv):
             self._channels_first(node)
             return
-        step = self._known(node.input[1])
-        parts = [self._quantized(name, step) for name in node.input]
+        step = self._values.step(node.input[1])
+        parts = [self._values.quantized(name, step) for name in node.input]
         joined = self.w.op("Concat", *parts, at=layer(node), axis=TIME_FIRST)
-        self._values[node.output[0]] = _Value(integers=Integers(joined, step))
+        self._values[node.output[0]] = Value(integers=Integers(joined, step))
 
     def _on_slice(self, node: onnx.NodeProto) -> None:
         """The newest values, kept for the next call."""
@@ -252,24 +165,24 @@ class _Rewriting:
             return
         axis = self.w.shape(TIME_FIRST)
         kept = self.w.op("Slice", have.name, *node.input[1:3], axis, at=layer(node))
-        self._values[node.output[0]] = _Value(integers=Integers(kept, have.step))
+        self._values[node.output[0]] = Value(integers=Integers(kept, have.step))
 
     def _on_leakyrelu(self, node: onnx.NodeProto) -> None:
         source = self._values[node.input[0]].integers
         if source is None or not self._for_integers(node.output[0]):
             self._elementwise(node)
             return
-        step = self._known(node.output[0])
+        step = self._values.step(node.output[0])
         out = self.w.op(
             "QLinearLeakyRelu",
             source.name,
-            *self._step(source.step),
-            *self._step(step),
+            *self._values.constants(source.step),
+            *self._values.constants(step),
             at=layer(node),
             domain=MICROSOFT,
             alpha=attributes(node).get("alpha", 0.01),
         )
-        self._values[node.output[0]] = _Value(integers=Integers(out, step))
+        self._values[node.output[0]] = Value(integers=Integers(out, step))
 
     def _for_integers(self, name: str) -> bool:
         """Whether a value goes to a convolution on integers, behind its history or by itself."""
@@ -284,11 +197,11 @@ class _Rewriting:
             self._channels_first(node)
             return
         inputs = [
-            name if value is None else self._last(name)
+            name if value is None else self._values.last(name)
             for name, value in zip(node.input, values, strict=True)
         ]
         self.w.keep(node, inputs)
-        self._values[node.output[0]] = _Value(last=node.output[0])
+        self._values[node.output[0]] = Value(last=node.output[0])
 
     _on_add = _on_sin = _on_mul = _on_tanh = _elementwise
 
@@ -305,7 +218,7 @@ class _Rewriting:
         """Whether nothing is to be done, since a convolution on integers has done it."""
         have = self._values[node.input[0]].integers
         if have is not None:
-            self._values[node.output[0]] = _Value(integers=have)
+            self._values[node.output[0]] = Value(integers=have)
         return have is not None
 
     def _on_reshape(self, node: onnx.NodeProto) -> None:
@@ -324,7 +237,7 @@ class _Rewriting:
     def _into_flat(self, node: onnx.NodeProto) -> None:
         """Channels stay where they are: the state is only ever read back as it was written."""
         value = self._values[node.input[0]]
-        form = self._last if value.integers else self._first
+        form = self._values.last if value.integers else self._values.first
         self.w.keep(node, [form(node.input[0]), node.input[1]])
 
     def _from_flat(self, node: onnx.NodeProto, sizes: list[int]) -> None:
@@ -333,7 +246,7 @@ class _Rewriting:
             self._channels_first(node)
             return
         shape = self.w.shape(sizes[0], sizes[2], sizes[3], sizes[1])
-        self._values[node.output[0]] = _Value(
+        self._values[node.output[0]] = Value(
             last=self.w.op("Reshape", node.input[0], shape, at=layer(node))
         )
 
@@ -344,4 +257,4 @@ class _Rewriting:
             return
         shape = self.w.shape(0, 1, -1, channels)
         out = self.w.op("Reshape", have.name, shape, at=layer(node))
-        self._values[node.output[0]] = _Value(integers=Integers(out, have.step))
+        self._values[node.output[0]] = Value(integers=Integers(out, have.step))

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import onnx
 
 from trt_build.cpu.compact import compact
-from trt_build.cpu.convolutions import Ranges, convolutions, integer_convolutions, observed
+from trt_build.cpu.convolutions import convolutions, integer_convolutions, observed
 from trt_build.cpu.products import integer_products
+from trt_build.cpu.values import Ranges
 from trt_build.cpu.writer import Storage, layer
 
 CONVOLUTIONAL = "vocoder"
