@@ -147,11 +147,14 @@ def test_a_swap_under_load_drops_and_garbles_nothing(start: Start, folder: Path)
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         talks = [pool.submit(talk, number) for number in range(CLIENTS)]
-        while heard.total() < 2 * CLIENTS:
-            time.sleep(0.01)
-        (folder / "engines" / "go").touch()
-        engines = live.until(built)
-        swapped.set()
+        try:
+            while heard.total() < 2 * CLIENTS:
+                time.sleep(0.01)
+            (folder / "engines").mkdir(exist_ok=True)  # the build may not have come to it yet
+            (folder / "engines" / "go").touch()
+            engines = live.until(built)
+        finally:
+            swapped.set()  # so that nobody talks for ever
         assert [talk.result(120) for talk in talks] == [[]] * CLIENTS
     assert heard.total() >= 20
     assert heard[False, False], "some ended before"
