@@ -30,8 +30,8 @@ from daemon.lines import lines_until_end
 from trt_build.humble import humble
 
 log = logging.getLogger(__name__)
-TOOLS = ("onnx",)  # what the builder imports and the daemon does without
-CURE = "pip install 'sambertd[export]'"
+TOOLS = ("onnx", "pystoi", "pyworld")  # what the builder imports and the daemon does without
+CURE = "pip install 'sambertd[build]'"
 AFTER_S = 10.0  # a daemon that was started for one sentence builds nothing
 GRACE_S = 2.0  # from SIGTERM to SIGKILL
 NOT_OURS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")  # systemd's word to the daemon alone

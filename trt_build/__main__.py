@@ -29,6 +29,8 @@ COMMANDS = (
     "trt_build.commands.clean",
 )
 
+OF_EXPORT = ("torch", "yaml", "tomli_w")  # packages that reading checkpoints takes
+
 
 class Command(Protocol):
     """What a command's module holds."""
@@ -55,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if not error.name or error.name.partition(".")[0] in ("engines", "trt_build"):
             raise
-        cure = "run `pip install 'sambertd[export,cpu]'`"
+        extra = "export" if error.name.partition(".")[0] in OF_EXPORT else "build"
+        cure = f"run `pip install 'sambertd[{extra},cpu]'`"
         print(f"{error.name} is not installed; {cure} [not_installed]", file=sys.stderr)
         return 1
 

@@ -121,7 +121,7 @@ def prove(name: str) -> Any:
         raise BuildError(
             "prove_missing",
             f"{name} is not installed, which the audio gate measures with; run `pip install "
-            "'sambertd[cpu,prove]'`",
+            "'sambertd[cpu,build]'`",
         ) from error
 
 

@@ -91,7 +91,7 @@ def test_without_its_tools_nothing_is_started_and_the_cure_is_named(
 ) -> None:
     monkeypatch.setattr(building, "TOOLS", ("no_such_module",))
     assert outcome(tmp_path, pack, "good") == Build(
-        "failed", "no_such_module is not installed; run `pip install 'sambertd[export]'`"
+        "failed", "no_such_module is not installed; run `pip install 'sambertd[build]'`"
     )
     assert not list(tmp_path.iterdir())
 
