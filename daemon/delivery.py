@@ -12,9 +12,12 @@ from typing import Protocol
 from sambertd_client import protocol as wire
 
 from daemon.device import SpeakerError
+from daemon.pace import Pace
 from daemon.playback import Speaker
-from daemon.scheduler import Finish, Scheduler, Stream
+from daemon.precedence import first_on_air
+from daemon.scheduler import Scheduler
 from daemon.stats import Stats
+from daemon.stream import Finish, Stream
 from daemon.transport import Delivery
 
 log = logging.getLogger(__name__)
@@ -35,6 +38,7 @@ class Deliverer:
         self._post = post
         self._speaker = speaker
         self._stats = stats
+        self.pace = Pace()
         self._on_air: Stream | None = None
         self._announced = False  # `playing` was sent
         self._tail_written = False
@@ -77,6 +81,7 @@ class Deliverer:
 
     def _feed_speaker(self, now: float) -> None:
         if self._on_air is not None and self._on_air.ended:
+            self._on_air.heard = self._heard(self._on_air, now)
             self._speaker.cancel()
             self._on_air = None
         stream = self._on_air = self._on_air or self._next_on_air()
@@ -84,12 +89,13 @@ class Deliverer:
             return
         try:
             self._play(stream, now)
+            stream.heard = self._heard(stream, now)
         except SpeakerError as error:
             self._scheduler.failed(stream, wire.SPEAKER_UNAVAILABLE, str(error))
 
     def _next_on_air(self) -> Stream | None:
-        """The oldest utterance for the speaker, once it has audio."""
-        mine = next((s for s in self._scheduler if s.sink == "speaker"), None)
+        """The first utterance for the speaker, once it has audio."""
+        mine = first_on_air(self._scheduler)
         if mine is None:
             return None
         if mine.made and not mine.outbox:
@@ -100,6 +106,7 @@ class Deliverer:
             return None
         self._speaker.begin(mine.rate)
         self._announced = self._tail_written = False
+        mine.on_air, mine.heard = True, 0
         return mine
 
     def _play(self, stream: Stream, now: float) -> None:
@@ -118,24 +125,29 @@ class Deliverer:
             self._on_air = None
             self._scheduler.played(stream)
 
+    def _heard(self, stream: Stream, now: float) -> int:
+        """Samples that have left the sound card's buffer, by the time since it got the first."""
+        if self._speaker.started_at is None:
+            return 0
+        since = now - self._speaker.started_at - self._speaker.state.latency_s
+        return max(0, min(stream.samples, int(since * stream.rate)))
+
     def _check_lost(self, stream: Stream) -> None:
         reason = self._speaker.lost_for(LOST_GRACE_S)
         if reason:
             self._scheduler.failed(stream, wire.SPEAKER_UNAVAILABLE, reason)
 
     def _finish(self, finish: Finish) -> None:
-        stream, stats = finish.stream, self._stats
+        stream = finish.stream
         audio_s = stream.samples / stream.rate
         ttfa_ms = (
             None if stream.first_audio is None else 1000 * (stream.first_audio - stream.admitted)
         )
-        stats.done += finish.why == "end"
-        stats.cancelled += finish.why == "cancelled"
-        stats.failed += finish.why == "error"
-        stats.audio_s += audio_s
-        stats.synth_s += stream.synth_s
-        if ttfa_ms is not None:
-            stats.ttfa_ms.append(ttfa_ms)
+        if finish.why == "end":
+            self.pace.learn(stream)
+            if stream.heard is not None:
+                stream.heard = stream.samples
+        self._stats.count(finish.why, audio_s, stream.synth_s, ttfa_ms)
         done = wire.Done(
             id=stream.id,
             why=finish.why,
@@ -144,6 +156,7 @@ class Deliverer:
             samples=stream.samples,
             audio_s=audio_s,
             synth_s=stream.synth_s,
+            heard_samples=stream.heard,
             ttfa_ms=ttfa_ms,
         )
         self.reply(stream.client, done)

@@ -7,14 +7,21 @@ An admitted `Stream` waits, is worked on by turns, and ends exactly once: it app
 from __future__ import annotations
 
 import itertools
-from collections import deque
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from sambertd_client.protocol import BUSY, CLIENT_STALLED, DUPLICATE_ID, MAX_CREDIT, Sink, Why
+from sambertd_client.protocol import (
+    BUSY,
+    CLIENT_STALLED,
+    DUPLICATE_ID,
+    MAX_CREDIT,
+    Priority,
+    Sink,
+    Why,
+)
 
-OUTBOX_CHUNKS = 8  # made ahead of the sink while nobody waits; else at most the whole text's audio
+from daemon import precedence
+from daemon.stream import Finish, Piece, Stream, Wish
 
 
 class RefusedError(Exception):
@@ -25,52 +32,15 @@ class RefusedError(Exception):
         self.code = code
 
 
-class Piece(NamedTuple):
-    pcm: bytes
-    sentence: int
-
-
-class Finish(NamedTuple):
-    """How a stream ended; code and text with why="error"."""
-
-    stream: Stream
-    why: Why
-    code: str | None = None
-    text: str | None = None
-
-
-@dataclass(eq=False, slots=True)
-class Stream:
-    """One admitted utterance. Times are seconds of the caller's clock."""
-
-    client: bytes
-    id: str
-    sink: Sink
-    rate: int
-    credit: int
-    admitted: float
-    outbox: deque[Piece] = field(default_factory=deque)
-    started: bool = False  # has had a turn
-    made: bool = False  # the engine has nothing more to give
-    ended: bool = False
-    turn: int = 0
-    seq: int = 0  # pieces taken
-    samples: int = 0  # samples taken
-    synth_s: float = 0.0
-    first_audio: float | None = None
-    blocked_since: float | None = None
-
-    @property
-    def has_room(self) -> bool:
-        return len(self.outbox) < OUTBOX_CHUNKS
-
-
 class Scheduler:
     """Streams by (client, id), in the order of their admission."""
 
-    def __init__(self, in_work: int, waiting: int, stall_s: float) -> None:
+    def __init__(
+        self, in_work: int, waiting: int, stall_s: float, per_client: int | None = None
+    ) -> None:
         self.open_limit = in_work  # streams the engines have open at once
         self._capacity = in_work + waiting
+        self._per_client = per_client or self._capacity
         self._stall_s = stall_s
         self._streams: dict[tuple[bytes, str], Stream] = {}
         self._finished: list[Finish] = []
@@ -88,34 +58,63 @@ class Scheduler:
         return sum(not stream.started for stream in self._streams.values())
 
     def admit(
-        self, client: bytes, request_id: str, sink: Sink, rate: int, credit: int, now: float
+        self,
+        client: bytes,
+        request_id: str,
+        sink: Sink,
+        rate: int,
+        credit: int,
+        now: float,
+        wish: Wish | None = None,
     ) -> Stream:
-        """A new stream, last in the queue. Raises RefusedError."""
+        """A new stream; others, or itself, may end because of it. Raises RefusedError."""
         if (client, request_id) in self._streams:
             text = f"id {request_id!r} is still in use by a live request; choose a new one"
             raise RefusedError(DUPLICATE_ID, text)
-        if len(self._streams) >= self._capacity:
-            count = len(self._streams)
-            text = f"{count} utterances are in work or waiting; try again when one is done"
+        stream = Stream(
+            client, request_id, sink, rate, min(credit, MAX_CREDIT), now, wish or Wish()
+        )
+        live = self._streams.values()
+        if stream.wish.queue == "drop" and any(_shares_sink(s, stream) for s in live):
+            text = 'something is being said there, and queue is "drop"; leave it out to wait'
             raise RefusedError(BUSY, text)
-        stream = Stream(client, request_id, sink, rate, min(credit, MAX_CREDIT), now)
+        superseded = precedence.superseded(stream, live)
+        self._check_capacity(client, [s for s in live if s not in superseded])
+        precedence.postpone(stream, live)
         self._streams[client, request_id] = stream
+        for loser in superseded:
+            self._end(loser, "superseded")
         return stream
+
+    def _check_capacity(self, client: bytes, live: list[Stream]) -> None:
+        if len(live) >= self._capacity:
+            text = f"{len(live)} utterances are in work or waiting; try again when one is done"
+            raise RefusedError(BUSY, text)
+        mine = sum(stream.client == client for stream in live)
+        if mine >= self._per_client:
+            text = f"{mine} utterances of this client are live; try again when one is done"
+            raise RefusedError(BUSY, text)
 
     def next_turn(self) -> Stream | None:
         """The stream whose next chunk the engine shall make now; asked while no turn is under way.
 
-        A stream that waits is begun as soon as one of the `open_limit` places is free. Else: first
-        audio first, then those with room in their outbox, the speaker (it runs dry) before clients,
-        then whoever waited longest. While somebody waits for a place, a full outbox is no reason to
-        pause: who has a place goes on to its end, so a slow client holds up nobody.
+        A stream that waits is begun as soon as one of the `open_limit` places is free: by priority,
+        then of the client with the fewest in work, then the oldest. Else: first audio first, then
+        those with room in their outbox, the speaker (it runs dry) before clients, then whoever
+        waited longest. While somebody waits for a place, a full outbox is no reason to pause: who
+        has a place goes on to its end, so a slow client holds up nobody.
         """
         opened = [s for s in self._streams.values() if s.started and not s.made]
-        fresh = next((s for s in self._streams.values() if not s.started), None)
+        fresh = self._next_fresh(opened)
         if fresh is not None and len(opened) < self.open_limit:
             return self._turn(fresh)
         ready = [s for s in opened if fresh is not None or s.has_room]
         return self._turn(min(ready, key=_urgency)) if ready else None
+
+    def _next_fresh(self, opened: list[Stream]) -> Stream | None:
+        in_work = Counter(stream.client for stream in opened)
+        waiting = (s for s in self._streams.values() if not s.started)
+        return min(waiting, key=lambda s: (precedence.rank(s), in_work[s.client]), default=None)
 
     def spoke(
         self, stream: Stream, pieces: tuple[bytes, ...], sentence: int, took_s: float
@@ -170,12 +169,16 @@ class Scheduler:
         """The speaker has played the last sample of a stream that was made and taken."""
         self._end(stream, "end")
 
-    def cancel(self, client: bytes | None, request_id: str | None) -> list[str]:
-        """End the streams of a client (None: of all) with this id (None: any); their ids."""
+    def cancel(
+        self, client: bytes | None, request_id: str | None, priority: Priority | None = None
+    ) -> list[str]:
+        """End the streams of a client, with this id and of this priority; None: any. Their ids."""
         chosen = [
             s
             for s in self._streams.values()
-            if client in (None, s.client) and request_id in (None, s.id)
+            if client in (None, s.client)
+            and request_id in (None, s.id)
+            and priority in (None, s.wish.priority)
         ]
         for stream in chosen:
             self._end(stream, "cancelled")
@@ -224,7 +227,13 @@ class Scheduler:
         self._finished.append(Finish(stream, why, code, text))
 
 
-def _urgency(stream: Stream) -> tuple[bool, bool, bool, int]:
-    """Less is more urgent."""
-    begun = stream.seq + len(stream.outbox) > 0
-    return begun, not stream.has_room, stream.sink != "speaker", stream.turn
+def _urgency(stream: Stream) -> tuple[bool, bool, bool, int, int]:
+    """Less is more urgent. A priority counts until the first audio, and for the speaker's queue."""
+    speaker = stream.sink == "speaker"
+    rank = precedence.rank(stream) if speaker or not stream.has_begun else 0
+    return stream.has_begun, not stream.has_room, not speaker, rank, stream.turn
+
+
+def _shares_sink(stream: Stream, other: Stream) -> bool:
+    """There is one speaker; to its own connection a client may stream as it likes."""
+    return stream.sink == other.sink and (stream.sink == "speaker" or stream.client == other.client)

@@ -7,7 +7,6 @@ worker and the delivery. Nothing here blocks, so cancel and status never wait fo
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -15,14 +14,16 @@ from typing import TYPE_CHECKING
 
 from sambertd_client import protocol as wire
 
-from daemon import engine_report
+from daemon import engine_report, reports
 from daemon import worker as engine
 from daemon.building import Build
 from daemon.config import EngineConfig, Limits
 from daemon.delivery import Deliverer
 from daemon.playback import Speaker
-from daemon.scheduler import RefusedError, Scheduler, Stream
+from daemon.precedence import before
+from daemon.scheduler import RefusedError, Scheduler
 from daemon.stats import Stats
+from daemon.stream import Stream, Wish
 from daemon.voices import Shelf, SpeakingVoice
 from engines.style import Style
 
@@ -47,27 +48,27 @@ class Service:
         engines: EngineConfig,
         builds: Mapping[str, Build],
     ) -> None:
-        self.state: wire.State = "loading"
-        self.detail = "loading voices"
+        self._life = reports.Life(version)
         self._limits = limits
         self._scheduler = scheduler
         self._worker = worker
         self._deliverer = deliverer
         self._speaker = speaker
         self._stats = stats
-        self._version = version
         self._engines, self._builds = engines, builds
         self._shelf = Shelf()
         self._jobs: dict[Stream, engine.Job] = {}
         self._replaced: list[Resident] = []  # voices whose last streams are still open
         self._turn: Stream | None = None  # the stream the engine works on now
-        self._started = time.monotonic()
-        self._instance = os.urandom(8).hex()
+
+    def tell(self, detail: str) -> None:
+        """What is being done, in words; from any thread."""
+        self._life.detail = detail
 
     def ready(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._scheduler.open_limit = min(self._limits.in_work, shelf.streams)
-        self.state, self.detail = "ready", "ready"
+        self._life.state, self._life.detail = "ready", "ready"
 
     def renew(self, resident: Resident) -> None:
         """What is begun from now on is spoken by this voice; what has begun ends on the old one."""
@@ -97,12 +98,12 @@ class Service:
                 self._scheduler.grant(client, request.id, request.grant)
             case wire.Cancel():
                 whose = client if request.scope == "mine" else None
-                ids = self._scheduler.cancel(whose, request.target)
+                ids = self._scheduler.cancel(whose, request.target, request.priority)
                 self._deliverer.reply(client, wire.Cancelled(id=request.id, ids=ids))
             case wire.Hello():
                 self._deliverer.reply(client, self._welcome(client, request.id))
             case wire.Voices():
-                self._deliverer.reply(client, self._voice_list(request.id))
+                self._deliverer.reply(client, reports.voice_list(request.id, self._shelf))
             case wire.Status():
                 self._deliverer.reply(client, self._status(request.id))
             case wire.Engines():
@@ -115,6 +116,8 @@ class Service:
         assert stream is not None, "a result without an order"
         match result:
             case engine.Spoken():
+                if not stream.has_begun:
+                    self._deliverer.pace.learn_first(result.took_s)
                 self._scheduler.spoke(stream, result.pieces, result.sentence, result.took_s)
             case engine.Exhausted():
                 self._scheduler.exhausted(stream, result.took_s)
@@ -135,7 +138,7 @@ class Service:
         self._deliverer.pump(time.monotonic(), self._forget)
 
     def stopping(self) -> None:
-        self.state, self.detail = "stopping", "shutting down"
+        self._life.state, self._life.detail = "stopping", "shutting down"
         self.end_all(wire.SHUTTING_DOWN, "the daemon is shutting down")
 
     def close(self) -> None:
@@ -157,10 +160,10 @@ class Service:
         self._stats.requests += 1
         try:
             voice = self._checked(say)
-            before = len(self._scheduler)
             info, now = voice.info, time.monotonic()
+            wish = Wish(say.priority, say.queue, len(say.text))
             stream = self._scheduler.admit(
-                client, say.id, say.sink, info.sample_rate, say.credit, now
+                client, say.id, say.sink, info.sample_rate, say.credit, now, wish
             )
         except RefusedError as refusal:
             self._stats.refused += 1
@@ -168,22 +171,24 @@ class Service:
             return
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
         self._jobs[stream] = engine.Job(voice, say.text, style)
+        pace = self._deliverer.pace
         accepted = wire.Accepted(
             id=say.id,
             voice=info.name,
             rate=info.sample_rate,
-            position=before,
-            instance=self._instance,
+            position=len(before(stream, self._scheduler)),
+            start_s=pace.start_s(stream, self._scheduler, self._scheduler.open_limit),
+            instance=self._life.instance,
         )
         self._deliverer.reply(client, accepted)
 
     def _checked(self, say: wire.Say) -> SpeakingVoice:
         """The voice for a request that can be met. Raises RefusedError."""
-        if self.state == "loading":
+        if self._life.state == "loading":
             raise RefusedError(
-                wire.NOT_READY, f"the daemon is {self.detail}; try again in a second"
+                wire.NOT_READY, f"the daemon is {self._life.detail}; try again in a second"
             )
-        if self.state == "stopping":
+        if self._life.state == "stopping":
             raise RefusedError(wire.SHUTTING_DOWN, "the daemon is shutting down")
         if not say.text.strip():
             raise RefusedError(wire.TEXT_EMPTY, "there is no text to speak")
@@ -203,6 +208,16 @@ class Service:
             raise RefusedError(wire.SPEAKER_UNAVAILABLE, self._speaker.state.reason)
         return voice
 
+    def _welcome(self, client: bytes, request_id: str) -> wire.Welcome:
+        live = [stream.id for stream in self._jobs if stream.client == client]
+        return reports.welcome(request_id, self._life, self._limits, self._speaker, live)
+
+    def _status(self, request_id: str) -> wire.StatusReport:
+        lines, life, queue = self.engines(), self._life, self._scheduler
+        return reports.status(
+            request_id, life, self._shelf, queue, self._stats, self._speaker, lines
+        )
+
     def _refuse(self, client: bytes, request_id: str, code: str, text: str) -> None:
         self._deliverer.reply(client, wire.Error(id=request_id, code=code, text=text))
 
@@ -219,81 +234,6 @@ class Service:
         while silent:
             others = [*silent[1:], *self._replaced, *self._shelf.residents.values()]
             self._worker.retire(partial(silent.pop(0).close, others))
-
-    def _welcome(self, client: bytes, request_id: str) -> wire.Welcome:
-        limits = self._limits
-        return wire.Welcome(
-            id=request_id,
-            server="sambertd",
-            server_version=self._version,
-            instance=self._instance,
-            protocol=(wire.PROTOCOL_MIN, wire.PROTOCOL_MAX),
-            state=self.state,
-            formats=[wire.FORMAT],
-            sinks=["client", "speaker"] if self._speaker.state.available else ["client"],
-            limits=wire.Limits(
-                text_chars=limits.text_chars,
-                in_work=limits.in_work,
-                waiting=limits.waiting,
-                frame_bytes=wire.MAX_FRAME_BYTES,
-                credit=wire.MAX_CREDIT,
-                stall_s=limits.stall_s,
-            ),
-            live=[stream.id for stream in self._jobs if stream.client == client],
-        )
-
-    def _voice_list(self, request_id: str) -> wire.VoiceList:
-        default = next(iter(self._shelf.voices), "")
-        entries = [
-            wire.VoiceEntry(
-                name=info.name,
-                language=info.language,
-                licence=info.licence,
-                sample_rate=info.sample_rate,
-                speakers=list(info.speakers),
-                emotions=list(info.emotions),
-                default=info.name == default,
-            )
-            for info in (voice.info for voice in self._shelf.voices.values())
-        ]
-        broken = [
-            wire.BrokenVoice(path=b.path, code=b.code, text=b.text) for b in self._shelf.broken
-        ]
-        return wire.VoiceList(id=request_id, voices=entries, broken=broken)
-
-    def _status(self, request_id: str) -> wire.StatusReport:
-        stats, speaker, sound = self._stats, self._speaker, self._speaker.state
-        return wire.StatusReport(
-            id=request_id,
-            state=self.state,
-            detail=self.detail,
-            server_version=self._version,
-            pid=os.getpid(),
-            uptime_s=time.monotonic() - self._started,
-            voices=list(self._shelf.voices),
-            broken_voices=len(self._shelf.broken),
-            in_work=len(self._scheduler) - self._scheduler.waiting,
-            waiting=self._scheduler.waiting,
-            requests=stats.requests,
-            done=stats.done,
-            cancelled=stats.cancelled,
-            failed=stats.failed,
-            refused=stats.refused,
-            bad_messages=stats.bad_messages,
-            audio_s=stats.audio_s,
-            synth_s=stats.synth_s,
-            ttfa_ms_p50=stats.ttfa_ms_p50(),
-            engines=self.engines(),
-            speaker=wire.SpeakerStatus(
-                available=sound.available,
-                device=sound.device,
-                rate=sound.rate,
-                latency_ms=1000 * sound.latency_s,
-                underruns=speaker.underruns,
-                reopened=max(0, speaker.opened - 1),
-                reason=sound.reason,
-            ),
-        )
 
 
 def _unknown(code: str, kind: str, name: str | None, known: Iterable[str]) -> RefusedError:

@@ -7,7 +7,8 @@ from collections import Counter
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from daemon.scheduler import OUTBOX_CHUNKS, RefusedError, Scheduler, Stream
+from daemon.scheduler import RefusedError, Scheduler
+from daemon.stream import OUTBOX_CHUNKS, Stream
 
 PIECE = (bytes(20),)
 

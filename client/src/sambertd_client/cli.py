@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from importlib import metadata
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -26,13 +26,14 @@ from .terminal import Progress, fail
 DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"\n\n'
 GROUP = "sambertctl.commands"
 OF_SAMBERTD = ("text", "doctor")  # commands that come with the daemon's own package
+PRIORITIES = get_args(wire.Priority)
 EXIT_CODES = """exit codes:
   0  done
   1  the daemon refused or failed, or the file could not be written
   2  the command line is wrong, or a text is not UTF-8
   3  no daemon answers (or --autostart could not start one)
   4  the daemon has no usable speaker
-  5  the utterance was cancelled
+  5  the utterance was cancelled, or gave way to another
   130  interrupted"""
 
 
@@ -124,7 +125,8 @@ def _status(options: argparse.Namespace) -> int:
     print(f"{status.in_work} in work, {status.waiting} waiting")
     print(
         f"{status.requests} requests: {status.done} spoken, {status.cancelled} cancelled, "
-        f"{status.failed} failed, {status.refused} refused; {status.bad_messages} unreadable"
+        f"{status.superseded} superseded, {status.failed} failed, {status.refused} refused; "
+        f"{status.bad_messages} unreadable"
     )
     if status.ttfa_ms_p50 is not None and status.audio_s:
         rtf = status.synth_s / status.audio_s
@@ -149,7 +151,7 @@ def _engines(options: argparse.Namespace) -> int:
 
 def _cancel(options: argparse.Namespace) -> int:
     with connect(options.endpoint, Progress(quiet=options.json)) as client:
-        cancelled = client.cancel(options.id, scope="all")
+        cancelled = client.cancel(options.id, scope="all", priority=options.priority)
     if not _as_json(cancelled, options):
         print(f"cancelled {len(cancelled.ids)}: {' '.join(cancelled.ids)}".rstrip(": "))
     return 0
@@ -198,6 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     cancel.add_argument(
         "id", nargs="?", type=_utf8, help="of one utterance; default: all, of every client"
     )
+    cancel.add_argument("--priority", choices=PRIORITIES, help="only utterances of this priority")
     cancel.set_defaults(run=_cancel)
     return parser
 
@@ -219,6 +222,10 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--speed", type=_between(0.5, 2), help="0.5 to 2 (default 1)")
     parser.add_argument("--pitch", type=_between(-12, 12), help="semitones, -12 to 12 (default 0)")
     parser.add_argument("--volume", type=_between(0, 2), help="0 to 2 (default 1)")
+    gives_way = "what it gives way to on the speaker (default message)"
+    parser.add_argument("--priority", choices=PRIORITIES, help=gives_way)
+    waits = "wait, end what this client said before, or be refused while something is said"
+    parser.add_argument("--queue", choices=get_args(wire.Policy), help=waits)
     to_file = 'write a WAV file; "-" is stdout'
     parser.add_argument("--out", metavar="FILE.wav", type=_file, help=to_file)
     no_speaker = "written where there is no speaker"

@@ -10,18 +10,19 @@ from contextlib import ExitStack
 from typing import Any
 
 from . import protocol as wire
-from .client import Client, Utterance
+from .client import Client
 from .endpoint import is_listening
 from .errors import NoDaemonError, RefusedError
 from .launch import await_start, launch, wait_ready
 from .terminal import Progress, fail
+from .utterance import Utterance
 from .wav import WavWriter
 
-WISHES = ("voice", "speaker", "emotion", "speed", "pitch", "volume")
+WISHES = ("voice", "speaker", "emotion", "speed", "pitch", "volume", "priority", "queue")
 
 
 def say(options: argparse.Namespace) -> int:
-    """Speak, then report; exit code 5 where somebody cancelled it, 2 where stdin is not UTF-8.
+    """Speak, then report; exit code 5 where it was cut short, 2 where stdin is not UTF-8.
 
     Raises SambertdError.
     """
@@ -46,7 +47,7 @@ def say(options: argparse.Namespace) -> int:
         utterance, where = _speak(client, text, options, progress)
         _report(utterance, where, options)
     done = utterance.done
-    return 5 if done is not None and done.why == "cancelled" else 0
+    return 5 if done is not None and done.why in ("cancelled", "superseded") else 0
 
 
 def connect(endpoint: str, progress: Progress) -> Client:
@@ -100,6 +101,7 @@ def _report(utterance: Utterance, where: str, options: argparse.Namespace) -> No
             "where": where,
             "voice": utterance.voice,
             "why": done.why,
+            "heard_samples": done.heard_samples,
             "audio_s": round(done.audio_s, 3),
             "first_audio_ms": _rounded(utterance.ttfa_ms),
             "first_audio_daemon_ms": _rounded(done.ttfa_ms),
@@ -114,6 +116,8 @@ def _report(utterance: Utterance, where: str, options: argparse.Namespace) -> No
         print(line, file=out)
     if done.why == "cancelled":
         print("it was cancelled before its end", file=out)
+    if done.why == "superseded":
+        print("it gave way to another utterance before its end", file=out)
 
 
 def _rounded(value: float | None) -> float | None:

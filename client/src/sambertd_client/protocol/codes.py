@@ -1,0 +1,28 @@
+"""What the protocol fixes: its versions, its limits, and the codes of its errors."""
+
+from __future__ import annotations
+
+PROTOCOL_MIN = 1
+PROTOCOL_MAX = 1
+MAX_FRAME_BYTES = 65536  # of a request; a larger frame makes the daemon drop the connection
+MAX_CREDIT = 1024
+FORMAT = "pcm_s16le"
+
+# Codes of `error` and of `done` with why="error". Voices may add codes of their own.
+BAD_FRAMES = "bad_frames"
+UNDECODABLE = "undecodable"
+UNSUPPORTED_VERSION = "unsupported_version"
+UNKNOWN_TYPE = "unknown_type"
+BAD_FIELD = "bad_field"
+DUPLICATE_ID = "duplicate_id"
+UNKNOWN_VOICE = "unknown_voice"
+UNKNOWN_SPEAKER = "unknown_speaker"
+UNKNOWN_EMOTION = "unknown_emotion"
+TEXT_EMPTY = "text_empty"
+TEXT_TOO_LONG = "text_too_long"
+NOT_READY = "not_ready"
+BUSY = "busy"
+SHUTTING_DOWN = "shutting_down"
+SPEAKER_UNAVAILABLE = "speaker_unavailable"
+CLIENT_STALLED = "client_stalled"
+INTERNAL = "internal"

@@ -1,0 +1,60 @@
+"""What a client may ask."""
+# ruff: noqa: UP045 - msgspec evaluates these annotations, on Python 3.9 too
+
+from __future__ import annotations
+
+from typing import Annotated, Optional, Union
+
+from msgspec import Meta
+
+from .codes import MAX_CREDIT
+from .message import Id, Message, Name, Policy, Priority, Scope, Sink
+
+
+class Hello(Message, tag="hello", kw_only=True, frozen=True):
+    """Who are you? Answered by `welcome`."""
+
+
+class Say(Message, tag="say", kw_only=True, frozen=True):
+    """Speak `text`. Answered by `error`, or by `accepted` and, in the end, exactly one `done`."""
+
+    text: str
+    sink: Sink = "client"
+    voice: Optional[Name] = None
+    speaker: Optional[Name] = None
+    emotion: Name = "neutral"
+    speed: Annotated[float, Meta(ge=0.5, le=2.0)] = 1.0
+    pitch: Annotated[float, Meta(ge=-12.0, le=12.0)] = 0.0  # semitones
+    volume: Annotated[float, Meta(ge=0.0, le=2.0)] = 1.0
+    credit: Annotated[int, Meta(ge=0, le=MAX_CREDIT)] = 0  # `audio` messages there is room for
+    priority: Priority = "message"
+    queue: Policy = "append"
+
+
+class Credit(Message, tag="credit", kw_only=True, frozen=True):
+    """Room for `grant` more `audio` messages of the live `say` with the same id. No answer."""
+
+    grant: Annotated[int, Meta(ge=1, le=MAX_CREDIT)] = 1
+
+
+class Cancel(Message, tag="cancel", kw_only=True, frozen=True):
+    """End one `say` or all, or all of a priority; the caller's or anybody's. -> `cancelled`."""
+
+    target: Optional[Id] = None
+    scope: Scope = "mine"
+    priority: Optional[Priority] = None
+
+
+class Voices(Message, tag="voices", kw_only=True, frozen=True):
+    """Answered by `voice_list`."""
+
+
+class Status(Message, tag="status", kw_only=True, frozen=True):
+    """Answered by `status_report`, also while voices load."""
+
+
+class Engines(Message, tag="engines", kw_only=True, frozen=True):
+    """Answered by `engine_report`, also while voices load."""
+
+
+Request = Union[Hello, Say, Credit, Cancel, Voices, Status, Engines]

@@ -1,0 +1,93 @@
+"""Speech on its way from the daemon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from . import protocol as wire
+from .errors import NoDaemonError, ReplyError, SpeechError
+
+if TYPE_CHECKING:
+    from .client import Client
+
+
+class Utterance:
+    """Speech the daemon has accepted: iterate for its PCM, or `wait` while the speaker plays it.
+
+    The iterator yields little-endian signed 16-bit mono PCM at `rate` Hz and raises SpeechError
+    where the utterance ends in an error. Leaving the `with` block early cancels it.
+    """
+
+    def __init__(self, client: Client, accepted: wire.Accepted, sent_at: float) -> None:
+        self.id = accepted.id
+        self.voice = accepted.voice
+        self.rate = accepted.rate
+        self.position = accepted.position
+        self.start_s = accepted.start_s  # until its first audio, as the daemon expects
+        self.instance = accepted.instance  # of the daemon that speaks it
+        self.done: wire.Done | None = None
+        self.ttfa_ms: float | None = None  # sending `say` -> first audio, as seen from here
+        self._client = client
+        self._sent_at = sent_at
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self.done is None:
+            reply, pcm = self._client._next(self.id, self.instance)
+            if isinstance(reply, (wire.Audio, wire.Playing)) and self.ttfa_ms is None:
+                self.ttfa_ms = (time.monotonic() - self._sent_at) * 1000
+            if isinstance(reply, wire.Audio):
+                yield pcm
+                if self.done is None:
+                    self._client._send(wire.Credit(id=self.id))
+            elif isinstance(reply, wire.Done):
+                self._end(reply)
+                if reply.why == "error":
+                    raise SpeechError(reply)
+
+    def read(self) -> bytes:
+        """All of the PCM that is still to come."""
+        return b"".join(self)
+
+    def wait(self) -> wire.Done:
+        """Wait for the end, dropping audio that comes here; the daemon's account of it."""
+        for _ in self:
+            pass
+        if self.done is None:
+            raise ReplyError("the utterance ended without `done`")
+        return self.done
+
+    def cancel(self) -> None:
+        """End it now: audio on its way is thrown away. No effect once it has ended."""
+        if self.done is not None:
+            return
+        self._client.cancel(self.id)
+        while self.done is None:
+            reply, _ = self._client._next(self.id, self.instance)
+            if isinstance(reply, wire.Done):
+                self._end(reply)
+
+    def _end(self, done: wire.Done) -> None:
+        self.done = done
+        self._forget()
+
+    def _forget(self) -> None:
+        """Replies that still come are for nobody."""
+        self._client._inboxes.pop(self.id, None)
+
+    def __enter__(self) -> Utterance:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if not isinstance(value, NoDaemonError):
+                self.cancel()
+        finally:
+            self._forget()
