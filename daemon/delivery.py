@@ -12,6 +12,7 @@ from typing import Protocol
 from sambertd_client import protocol as wire
 
 from daemon.device import SpeakerError
+from daemon.keys import Keys
 from daemon.pace import Pace
 from daemon.playback import Speaker
 from daemon.precedence import first_on_air
@@ -39,6 +40,7 @@ class Deliverer:
         self._speaker = speaker
         self._stats = stats
         self.pace = Pace()
+        self.keys = Keys()
         self._on_air: Stream | None = None
         self._announced = False  # `playing` was sent
         self._tail_written = False
@@ -58,26 +60,30 @@ class Deliverer:
     def pump(self, now: float, forget: Callable[[Stream], None]) -> None:
         """Hand over all that can be now; `forget` is told of every stream that ended."""
         for stream in self._scheduler:
-            if stream.sink == "client":
+            if stream.streams:
                 self._feed_client(stream, now)
+            while stream.sink == "none" and stream.outbox:
+                self._scheduler.taken(stream, now)
         self._feed_speaker(now)
         self._scheduler.expire(now)
         while finished := self._scheduler.take_finished():  # a `done` may find its client gone
             for finish in finished:
                 forget(finish.stream)
-                self._finish(finish)
+                self._finish(finish, now)
 
     def _feed_client(self, stream: Stream, now: float) -> None:
         while (piece := self._scheduler.offer(stream, now)) is not None:
-            audio = wire.Audio(
-                id=stream.id, seq=stream.seq, at=stream.samples, sentence=piece.sentence
+            both = stream.sink == "both"
+            seq, at = (
+                (stream.copied, stream.copied_samples) if both else (stream.seq, stream.samples)
             )
+            audio = wire.Audio(id=stream.id, seq=seq, at=at, sentence=piece.sentence)
             delivery = self.reply(stream.client, audio, piece.pcm)
             if delivery is Delivery.FULL:
                 self._scheduler.block(stream, now)
             if delivery is not Delivery.SENT:
                 return
-            self._scheduler.taken(stream, now)
+            self._scheduler.sent(stream, now)
 
     def _feed_speaker(self, now: float) -> None:
         if self._on_air is not None and self._on_air.ended:
@@ -137,7 +143,13 @@ class Deliverer:
         if reason:
             self._scheduler.failed(stream, wire.SPEAKER_UNAVAILABLE, reason)
 
-    def _finish(self, finish: Finish) -> None:
+    def hand_over(self, stream: Stream) -> None:
+        """Tell whoever asked for a stream that another request gets its replies from now on."""
+        text = "another request with its key was sent; that one is answered"
+        told = wire.Done(id=stream.id, why="superseded", text=text, samples=stream.samples)
+        self._post.send(stream.client, [wire.encode(told)])
+
+    def _finish(self, finish: Finish, now: float) -> None:
         stream = finish.stream
         audio_s = stream.samples / stream.rate
         ttfa_ms = (
@@ -159,5 +171,6 @@ class Deliverer:
             heard_samples=stream.heard,
             ttfa_ms=ttfa_ms,
         )
+        self.keys.finished(stream, done, now)
         self.reply(stream.client, done)
         log.info("%s: %s after %.2f s", stream.id, finish.code or finish.why, audio_s)

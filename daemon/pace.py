@@ -33,8 +33,8 @@ class Pace:
     def start_s(self, newcomer: Stream, live: Iterable[Stream], places: int) -> float:
         """Seconds until the first audio of a newcomer; `places` may be in work at once."""
         ahead = precedence.before(newcomer, live)
-        if newcomer.sink == "speaker":
-            queue = [s for s in ahead if s.sink == "speaker"]
+        if newcomer.plays:
+            queue = [s for s in ahead if s.plays]
             return sum(self._unheard_s(s) for s in queue) + self.first_s
         unmade = [s for s in ahead if not s.made]
         if len(unmade) < places:
@@ -53,5 +53,5 @@ class Pace:
 
     @staticmethod
     def _made_s(stream: Stream) -> float:
-        waiting = sum(len(piece.pcm) // 2 for piece in stream.outbox)
+        waiting = sum(len(piece.pcm) // stream.sample_bytes for piece in stream.outbox)
         return (stream.samples + waiting) / stream.rate

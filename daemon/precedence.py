@@ -33,7 +33,14 @@ def rank(stream: Stream) -> int:
 
 def first_on_air(streams: Iterable[Stream]) -> Stream | None:
     """Of the streams for the speaker, in their order of arrival, the one it plays next."""
-    return min((s for s in streams if s.sink == "speaker"), key=rank, default=None)
+    return min((s for s in streams if s.plays), key=rank, default=None)
+
+
+def shares_sink(stream: Stream, other: Stream) -> bool:
+    """There is one speaker; to its own connection a client may stream as it likes."""
+    if stream.plays or other.plays:
+        return stream.plays and other.plays
+    return stream.sink == other.sink and stream.client == other.client
 
 
 def before(newcomer: Stream, live: Iterable[Stream]) -> list[Stream]:
@@ -45,9 +52,9 @@ def superseded(newcomer: Stream, live: Iterable[Stream]) -> list[Stream]:
     """The streams a newcomer ends by coming, or itself where it has to give way."""
     others = [s for s in live if s is not newcomer]
     replaced = [s for s in others if _is_replaced(s, newcomer)]
-    if newcomer.sink != "speaker":
+    if not newcomer.plays:
         return replaced
-    left = [s for s in others if s.sink == "speaker" and s not in replaced]
+    left = [s for s in others if s.plays and s not in replaced]
     if newcomer.wish.priority == "notification" and any(not _is_notification(s) for s in left):
         return [*replaced, newcomer]
     return [*replaced, *(s for s in left if _gives_way(s, newcomer))]
@@ -55,16 +62,16 @@ def superseded(newcomer: Stream, live: Iterable[Stream]) -> list[Stream]:
 
 def postpone(newcomer: Stream, live: Iterable[Stream]) -> None:
     """A progress that the speaker has no time for now waits until all others were spoken."""
-    others = [s for s in live if s is not newcomer and s.sink == "speaker"]
-    if newcomer.sink == "speaker" and newcomer.wish.priority == "progress":
+    others = [s for s in live if s is not newcomer and s.plays]
+    if newcomer.plays and newcomer.wish.priority == "progress":
         newcomer.postponed = bool(others)
-    elif newcomer.sink == "speaker":
+    elif newcomer.plays:
         for stream in others:
             stream.postponed |= stream.wish.priority == "progress" and not stream.on_air
 
 
 def _is_replaced(stream: Stream, newcomer: Stream) -> bool:
-    mine = stream.client == newcomer.client and stream.sink == newcomer.sink
+    mine = stream.client == newcomer.client and shares_sink(stream, newcomer)
     return newcomer.wish.queue == "replace" and mine and rank(stream) >= rank(newcomer)
 
 

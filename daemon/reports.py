@@ -14,7 +14,8 @@ from daemon.scheduler import Scheduler
 from daemon.stats import Stats
 from daemon.voices import Shelf
 
-CAPABILITIES = ("priority",)  # what not every daemon of protocol 1 has: docs/PROTOCOL.md
+# what not every daemon of protocol 1 has: docs/PROTOCOL.md
+CAPABILITIES = ("priority", "key", "deadline", "rate")
 
 
 @dataclass(slots=True)
@@ -38,8 +39,9 @@ def welcome(
         instance=life.instance,
         protocol=(wire.PROTOCOL_MIN, wire.PROTOCOL_MAX),
         state=life.state,
-        formats=[wire.FORMAT],
+        formats=[wire.FORMAT, "f32le"],
         sinks=["client", "speaker"] if speaker.state.available else ["client"],
+        rates=(wire.MIN_RATE, wire.MAX_RATE),
         capabilities=list(CAPABILITIES),
         limits=wire.Limits(
             text_chars=limits.text_chars,

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from sambertd_client.protocol import (
     BUSY,
     CLIENT_STALLED,
+    DEADLINE_PASSED,
     DUPLICATE_ID,
     MAX_CREDIT,
     Priority,
@@ -68,14 +69,12 @@ class Scheduler:
         wish: Wish | None = None,
     ) -> Stream:
         """A new stream; others, or itself, may end because of it. Raises RefusedError."""
-        if (client, request_id) in self._streams:
-            text = f"id {request_id!r} is still in use by a live request; choose a new one"
-            raise RefusedError(DUPLICATE_ID, text)
+        self._check_id(client, request_id)
         stream = Stream(
             client, request_id, sink, rate, min(credit, MAX_CREDIT), now, wish or Wish()
         )
         live = self._streams.values()
-        if stream.wish.queue == "drop" and any(_shares_sink(s, stream) for s in live):
+        if stream.wish.queue == "drop" and any(precedence.shares_sink(s, stream) for s in live):
             text = 'something is being said there, and queue is "drop"; leave it out to wait'
             raise RefusedError(BUSY, text)
         superseded = precedence.superseded(stream, live)
@@ -85,6 +84,11 @@ class Scheduler:
         for loser in superseded:
             self._end(loser, "superseded")
         return stream
+
+    def _check_id(self, client: bytes, request_id: str) -> None:
+        if (client, request_id) in self._streams:
+            text = f"id {request_id!r} is still in use by a live request; choose a new one"
+            raise RefusedError(DUPLICATE_ID, text)
 
     def _check_capacity(self, client: bytes, live: list[Stream]) -> None:
         if len(live) >= self._capacity:
@@ -122,7 +126,10 @@ class Scheduler:
         """The engine made audio in this stream's turn; it is dropped if the stream has ended."""
         stream.synth_s += took_s
         if not stream.ended:
-            stream.outbox.extend(Piece(pcm, sentence) for pcm in pieces)
+            made = [Piece(pcm, sentence) for pcm in pieces]
+            stream.outbox.extend(made)
+            if stream.sink == "both":
+                stream.copies.extend(made)
 
     def exhausted(self, stream: Stream, took_s: float) -> None:
         """The engine has made the last of it; a client's stream ends when it has been taken."""
@@ -141,28 +148,37 @@ class Scheduler:
             stream.credit = min(stream.credit + credit, MAX_CREDIT)
 
     def offer(self, stream: Stream, now: float) -> Piece | None:
-        """The piece its sink may take next, if any: a client needs credit for it."""
-        if stream.ended or not stream.outbox:
+        """The piece its client may take next, if any and if there is credit for it."""
+        ready = stream.copies if stream.sink == "both" else stream.outbox
+        if stream.ended or not ready:
             return None
-        if stream.sink == "client" and stream.credit < 1:
+        if stream.credit < 1:
             self.block(stream, now)
             return None
-        return stream.outbox[0]
+        return ready[0]
 
     def block(self, stream: Stream, now: float) -> None:
         """Its client takes nothing at the moment; after stall_s that ends it, see `expire`."""
-        if stream.blocked_since is None:
+        if stream.blocked_since is None and stream.sink == "client":
             stream.blocked_since = now
 
+    def sent(self, stream: Stream, now: float) -> None:
+        """The piece last offered has gone to the client."""
+        stream.credit -= 1
+        if stream.sink == "both":
+            piece = stream.copies.popleft()
+            stream.copied += 1
+            stream.copied_samples += len(piece.pcm) // stream.sample_bytes
+        else:
+            self.taken(stream, now)
+
     def taken(self, stream: Stream, now: float) -> None:
-        """The piece last offered has gone to the sink."""
+        """The first piece of the outbox has gone to the sink."""
         piece = stream.outbox.popleft()
         stream.blocked_since = None
         stream.first_audio = now if stream.first_audio is None else stream.first_audio
         stream.seq += 1
-        stream.samples += len(piece.pcm) // 2
-        if stream.sink == "client":
-            stream.credit -= 1
+        stream.samples += len(piece.pcm) // stream.sample_bytes
         self._end_if_taken(stream)
 
     def played(self, stream: Stream) -> None:
@@ -187,16 +203,34 @@ class Scheduler:
     def drop(self, client: bytes) -> None:
         """A client is gone: what was for it ends; what it said to the speaker is still heard."""
         for stream in self:
-            if stream.client == client and stream.sink == "client":
+            if stream.client == client and not stream.plays:
                 self._end(stream, "cancelled")
+            elif stream.client == client:
+                stream.copies.clear()
+                stream.credit = 0
+
+    def supersede(self, stream: Stream) -> None:
+        """Another utterance takes its place."""
+        self._end(stream, "superseded")
+
+    def adopt(self, stream: Stream, client: bytes, request_id: str) -> None:
+        """A live stream belongs to another request from now on. Raises RefusedError."""
+        self._check_id(client, request_id)
+        old, new = (stream.client, stream.id), (client, request_id)
+        stream.client, stream.id = new
+        self._streams = {new if key == old else key: one for key, one in self._streams.items()}
 
     def end_all(self, why: Why, code: str | None = None, text: str | None = None) -> None:
         for stream in self:
             self._end(stream, why, code, text)
 
     def expire(self, now: float) -> None:
-        """End the streams whose client has taken nothing for stall_s seconds."""
+        """End what is late, and the streams whose client took nothing for stall_s seconds."""
         for stream in self:
+            if stream.is_late(now):
+                text = f"it could not be heard within {stream.wish.deadline_s:g} s, its deadline"
+                self._end(stream, "error", DEADLINE_PASSED, text)
+                continue
             since = stream.blocked_since
             if since is not None and now - since >= self._stall_s:
                 text = f"no audio was taken for {self._stall_s:g} s; grant credit as you consume"
@@ -213,7 +247,7 @@ class Scheduler:
         return stream
 
     def _end_if_taken(self, stream: Stream) -> None:
-        if stream.made and not stream.outbox and stream.sink == "client":
+        if stream.made and not stream.outbox and not stream.plays:
             self._end(stream, "end")
 
     def _end(
@@ -223,17 +257,13 @@ class Scheduler:
             return
         stream.ended = True
         stream.outbox.clear()
+        stream.copies.clear()
         del self._streams[stream.client, stream.id]
         self._finished.append(Finish(stream, why, code, text))
 
 
-def _urgency(stream: Stream) -> tuple[bool, bool, bool, int, int]:
+def _urgency(stream: Stream) -> tuple[bool, bool, int, int, int]:
     """Less is more urgent. A priority counts until the first audio, and for the speaker's queue."""
-    speaker = stream.sink == "speaker"
-    rank = precedence.rank(stream) if speaker or not stream.has_begun else 0
-    return stream.has_begun, not stream.has_room, not speaker, rank, stream.turn
-
-
-def _shares_sink(stream: Stream, other: Stream) -> bool:
-    """There is one speaker; to its own connection a client may stream as it likes."""
-    return stream.sink == other.sink and (stream.sink == "speaker" or stream.client == other.client)
+    sink = 0 if stream.plays else 1 if stream.streams else 2
+    rank = precedence.rank(stream) if stream.plays or not stream.has_begun else 0
+    return stream.has_begun, not stream.has_room, sink, rank, stream.turn

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,10 @@ from sambertd_client import protocol as wire
 from daemon import engine_report, reports
 from daemon import worker as engine
 from daemon.building import Build
+from daemon.checks import check
 from daemon.config import EngineConfig, Limits
 from daemon.delivery import Deliverer
+from daemon.pcm import PcmForm
 from daemon.playback import Speaker
 from daemon.precedence import before
 from daemon.scheduler import RefusedError, Scheduler
@@ -159,54 +161,56 @@ class Service:
     def _say(self, client: bytes, say: wire.Say) -> None:
         self._stats.requests += 1
         try:
-            voice = self._checked(say)
-            info, now = voice.info, time.monotonic()
-            wish = Wish(say.priority, say.queue, len(say.text))
-            stream = self._scheduler.admit(
-                client, say.id, say.sink, info.sample_rate, say.credit, now, wish
-            )
+            voice = check(say, self._life, self._limits, self._shelf, self._speaker)
+            if not self._said_before(client, say):
+                self._admit(client, say, voice)
         except RefusedError as refusal:
             self._stats.refused += 1
             self._refuse(client, say.id, refusal.code, str(refusal))
-            return
+
+    def _admit(self, client: bytes, say: wire.Say, voice: SpeakingVoice) -> None:
+        """A new utterance. Raises RefusedError."""
+        now, pace = time.monotonic(), self._deliverer.pace
+        form = PcmForm(voice.info.sample_rate, say.rate, say.format)
+        wish = Wish(say.priority, say.queue, len(say.text), say.key, say.deadline_s)
+        stream = self._scheduler.admit(client, say.id, say.sink, form.rate, say.credit, now, wish)
+        stream.sample_bytes = form.sample_bytes
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
-        self._jobs[stream] = engine.Job(voice, say.text, style)
-        pace = self._deliverer.pace
+        self._jobs[stream] = engine.Job(voice, say.text, style, form)
         accepted = wire.Accepted(
             id=say.id,
-            voice=info.name,
-            rate=info.sample_rate,
+            voice=voice.info.name,
+            rate=form.rate,
+            format=form.name,
             position=len(before(stream, self._scheduler)),
             start_s=pace.start_s(stream, self._scheduler, self._scheduler.open_limit),
             instance=self._life.instance,
         )
+        if say.key is not None:
+            self._deliverer.keys.remember(say.key, stream, accepted)
         self._deliverer.reply(client, accepted)
 
-    def _checked(self, say: wire.Say) -> SpeakingVoice:
-        """The voice for a request that can be met. Raises RefusedError."""
-        if self._life.state == "loading":
-            raise RefusedError(
-                wire.NOT_READY, f"the daemon is {self._life.detail}; try again in a second"
-            )
-        if self._life.state == "stopping":
-            raise RefusedError(wire.SHUTTING_DOWN, "the daemon is shutting down")
-        if not say.text.strip():
-            raise RefusedError(wire.TEXT_EMPTY, "there is no text to speak")
-        if len(say.text) > self._limits.text_chars:
-            length, most = len(say.text), self._limits.text_chars
-            text = f"the text has {length} characters, at most {most} go in one request; split it"
-            raise RefusedError(wire.TEXT_TOO_LONG, text)
-        voices = self._shelf.voices
-        voice = voices.get(say.voice) if say.voice else next(iter(voices.values()))
-        if voice is None:
-            raise _unknown(wire.UNKNOWN_VOICE, "voice", say.voice, voices)
-        if say.speaker is not None and say.speaker not in voice.info.speakers:
-            raise _unknown(wire.UNKNOWN_SPEAKER, "speaker", say.speaker, voice.info.speakers)
-        if say.emotion not in voice.info.emotions:
-            raise _unknown(wire.UNKNOWN_EMOTION, "emotion", say.emotion, voice.info.emotions)
-        if say.sink == "speaker" and not self._speaker.state.available:
-            raise RefusedError(wire.SPEAKER_UNAVAILABLE, self._speaker.state.reason)
-        return voice
+    def _said_before(self, client: bytes, say: wire.Say) -> bool:
+        """Whether a request with this key was accepted before: then it is answered as that was.
+
+        What a connection was to get as audio cannot be sent again: it is made anew, and only once.
+        Raises RefusedError.
+        """
+        known = self._deliverer.keys.find(say.key, time.monotonic())
+        if known is None:
+            return False
+        stream, again = known.stream, (client, say.id)
+        if known.done is None and (stream.client, stream.id) != again:
+            if stream.streams:
+                self._scheduler.supersede(stream)
+                return False
+            self._deliverer.hand_over(stream)
+            self._scheduler.adopt(stream, *again)
+        elif stream.streams:
+            return False
+        for answer in known.answers(say.id):
+            self._deliverer.reply(client, answer)
+        return True
 
     def _welcome(self, client: bytes, request_id: str) -> wire.Welcome:
         live = [stream.id for stream in self._jobs if stream.client == client]
@@ -234,7 +238,3 @@ class Service:
         while silent:
             others = [*silent[1:], *self._replaced, *self._shelf.residents.values()]
             self._worker.retire(partial(silent.pop(0).close, others))
-
-
-def _unknown(code: str, kind: str, name: str | None, known: Iterable[str]) -> RefusedError:
-    return RefusedError(code, f"no {kind} {name!r}; choose of: {', '.join(known)}")

@@ -23,6 +23,8 @@ class Wish:
     priority: Priority = "message"
     queue: Policy = "append"
     chars: int = 0  # of its text
+    key: str | None = None
+    deadline_s: float | None = None  # for its first audio, after it was admitted
 
 
 @dataclass(eq=False, slots=True)
@@ -38,7 +40,11 @@ class Stream:
     wish: Wish = field(default_factory=Wish)
     postponed: bool = False  # a progress that found the speaker in use: see daemon/precedence.py
     on_air: bool = False  # the speaker plays it now
+    sample_bytes: int = 2
     outbox: deque[Piece] = field(default_factory=deque)
+    copies: deque[Piece] = field(default_factory=deque)  # for the client, with sink="both"
+    copied: int = 0  # copies sent
+    copied_samples: int = 0
     started: bool = False  # has had a turn
     made: bool = False  # the engine has nothing more to give
     ended: bool = False
@@ -53,6 +59,22 @@ class Stream:
     @property
     def has_room(self) -> bool:
         return len(self.outbox) < OUTBOX_CHUNKS
+
+    @property
+    def plays(self) -> bool:
+        """The speaker plays it."""
+        return self.sink in ("speaker", "both")
+
+    @property
+    def streams(self) -> bool:
+        """Its client gets the audio."""
+        return self.sink in ("client", "both")
+
+    def is_late(self, now: float) -> bool:
+        """Its deadline has passed without any audio."""
+        deadline_s = self.wish.deadline_s
+        silent = self.first_audio is None
+        return deadline_s is not None and silent and now - self.admitted >= deadline_s
 
     @property
     def has_begun(self) -> bool:

@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daemon.memory import trim
+from daemon.pcm import PcmForm
+from daemon.pcm import pcm_s16le as pcm_s16le
 from daemon.voices import AudioChunk, Shelf, SpeakingVoice
 from engines.errors import EngineError, VoiceError
 from engines.style import Style
 
 log = logging.getLogger(__name__)
-MAX_CHUNK = 9600  # samples of one wire message or ring write: the engines' largest at 16 kHz
 
 
 @dataclass(eq=False, slots=True)
@@ -33,8 +33,10 @@ class Job:
     voice: SpeakingVoice
     text: str
     style: Style
+    form: PcmForm
     cancelled: bool = False
     chunks: Iterator[AudioChunk] | None = field(default=None, init=False)
+    sentence: int = field(default=0, init=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One step's outcome: pieces of s16le PCM of at most MAX_CHUNK samples; engine seconds."""
+    """One step's outcome: pieces of PCM of at most MAX_CHUNK samples; engine seconds."""
 
     job: Job
     pieces: tuple[bytes, ...]
@@ -142,13 +144,6 @@ class Worker:
         return True
 
 
-def pcm_s16le(pcm: NDArray[np.float32]) -> bytes:
-    """Float samples as little-endian 16-bit PCM: rounded, clipped at full scale, never wrapped."""
-    scaled = np.rint(np.asarray(pcm, np.float32) * 32767.0)
-    samples: NDArray[np.int16] = np.clip(scaled, -32768, 32767).astype("<i2")
-    return samples.tobytes()
-
-
 def _load(load: Callable[[], Shelf]) -> Result:
     try:
         return Loaded(load())
@@ -167,13 +162,13 @@ def _advance(job: Job) -> Result:
         return Failed(job, error.code, str(error))
     took_s = time.monotonic() - started
     if chunk is None:
-        return Exhausted(job, took_s)
+        tail = () if job.cancelled else job.form.tail()
+        return Spoken(job, tail, job.sentence, took_s) if tail else Exhausted(job, took_s)
     if not np.isfinite(chunk.pcm).all():
         text = "the voice made samples that are not numbers; please report the text and the voice"
         return Failed(job, "internal", text)
-    pcm, step = pcm_s16le(chunk.pcm), 2 * MAX_CHUNK
-    pieces = tuple(pcm[i : i + step] for i in range(0, len(pcm), step))
-    return Spoken(job, pieces, chunk.sentence, took_s)
+    job.sentence = chunk.sentence
+    return Spoken(job, job.form.pieces(chunk.pcm), chunk.sentence, took_s)
 
 
 def _retire(close: Callable[[], None]) -> None:

@@ -6,9 +6,10 @@ from collections import Counter
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from sambertd_client.protocol import Sink
 
 from daemon.scheduler import RefusedError, Scheduler
-from daemon.stream import OUTBOX_CHUNKS, Stream
+from daemon.stream import OUTBOX_CHUNKS, Stream, Wish
 
 PIECE = (bytes(20),)
 
@@ -60,7 +61,7 @@ def test_stalled_streams_expire_by_the_time_without_progress() -> None:
     stream = admit(scheduler, "s", credit=1)
     step(scheduler), step(scheduler)
     assert scheduler.offer(stream, 1.0) is not None
-    scheduler.taken(stream, 1.0)
+    scheduler.sent(stream, 1.0)
     assert scheduler.offer(stream, 2.0) is None
     scheduler.expire(16.9)
     assert scheduler.take_finished() == []
@@ -105,13 +106,17 @@ class History(RuleBasedStateMachine):
     @rule(
         client=st.sampled_from([b"a", b"b"]),
         name=st.sampled_from("xyz"),
-        sink=st.sampled_from(["client", "speaker"]),
+        sink=st.sampled_from(["client", "speaker", "both", "none"]),
         credit=st.integers(0, 3),
+        deadline_s=st.sampled_from([None, 3.0]),
     )
-    def admit(self, client: bytes, name: str, sink: str, credit: int) -> None:
+    def admit(
+        self, client: bytes, name: str, sink: Sink, credit: int, deadline_s: float | None
+    ) -> None:
         live = {(s.client, s.id) for s in self.scheduler}
+        wish = Wish(deadline_s=deadline_s)
         try:
-            stream = self.scheduler.admit(client, name, sink, 16000, credit, self.now)  # type: ignore[arg-type]
+            stream = self.scheduler.admit(client, name, sink, 16000, credit, self.now, wish)
         except RefusedError as refusal:
             code = refusal.code
         else:
@@ -149,9 +154,11 @@ class History(RuleBasedStateMachine):
     @rule()
     def sinks_take(self) -> None:
         for stream in self.scheduler:
-            while self.scheduler.offer(stream, self.now) is not None:
+            while stream.streams and self.scheduler.offer(stream, self.now) is not None:
+                self.scheduler.sent(stream, self.now)
+            while stream.outbox and stream.sink != "client":
                 self.scheduler.taken(stream, self.now)
-            if stream.sink == "speaker" and stream.made:
+            if stream.plays and stream.made:
                 self.scheduler.played(stream)
 
     @rule(client=st.sampled_from([b"a", b"b", None]), name=st.sampled_from(["x", "y", None]))
@@ -162,7 +169,17 @@ class History(RuleBasedStateMachine):
     @rule(client=st.sampled_from([b"a", b"b"]))
     def lose(self, client: bytes) -> None:
         self.scheduler.drop(client)
-        assert all(s.client != client or s.sink == "speaker" for s in self.scheduler)
+        assert all(s.client != client or s.plays for s in self.scheduler)
+
+    @rule(client=st.sampled_from([b"a", b"b"]), name=st.sampled_from("xyz"))
+    def ask_again(self, client: bytes, name: str) -> None:
+        taken = {(s.client, s.id) for s in self.scheduler}
+        first = next(iter(self.scheduler), None)
+        if first is not None and (client, name) not in taken:
+            order = list(self.scheduler)
+            self.scheduler.adopt(first, client, name)
+            assert list(self.scheduler) == order
+            assert self.scheduler.cancel(client, name) == [name]
 
     @rule(seconds=st.floats(0, 6))
     def wait(self, seconds: float) -> None:
@@ -182,7 +199,8 @@ class History(RuleBasedStateMachine):
         assert len(self.scheduler) <= 5
         assert sum(stream.started and not stream.made for stream in self.scheduler) <= 2
         for stream in self.admitted:
-            assert stream.sink == "speaker" or stream.seq <= self.granted[stream]
+            assert stream.sink != "client" or stream.seq <= self.granted[stream]
+            assert stream.copied <= (self.granted[stream] if stream.sink == "both" else 0)
 
     def teardown(self) -> None:
         """Whatever happened, the rest can be spoken to its end: nobody starves."""

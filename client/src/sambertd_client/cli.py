@@ -226,6 +226,19 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--priority", choices=PRIORITIES, help=gives_way)
     waits = "wait, end what this client said before, or be refused while something is said"
     parser.add_argument("--queue", choices=get_args(wire.Policy), help=waits)
+    deadline = "give up where it cannot be heard within so many seconds"
+    parser.add_argument(
+        "--deadline", dest="deadline_s", metavar="S", type=_between(0.001, 86400), help=deadline
+    )
+    once = "said once, however often it is sent with this key"
+    parser.add_argument("--key", type=_utf8, help=once)
+    rate = f"of a file, {wire.MIN_RATE} to {wire.MAX_RATE} (default: the voice's)"
+    parser.add_argument(
+        "--rate",
+        metavar="HZ",
+        type=lambda v: int(_between(wire.MIN_RATE, wire.MAX_RATE)(v)),
+        help=rate,
+    )
     to_file = 'write a WAV file; "-" is stdout'
     parser.add_argument("--out", metavar="FILE.wav", type=_file, help=to_file)
     no_speaker = "written where there is no speaker"

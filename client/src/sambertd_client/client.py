@@ -95,14 +95,21 @@ class Client:
         credit: int = DEFAULT_CREDIT,
         priority: wire.Priority = "message",
         queue: wire.Policy = "append",
+        format: wire.Format = wire.FORMAT,
+        rate: int | None = None,
+        key: str | None = None,
+        deadline_s: float | None = None,
     ) -> Utterance:
         """Ask for speech; returns as soon as the daemon has accepted it.
 
-        sink "client" streams the PCM to the caller, "speaker" plays it where the daemon runs.
+        sink "client" streams the PCM to the caller, "speaker" plays it where the daemon runs,
+        "both" does both, "none" only makes it.
         None is the daemon's default voice, and the voice's first speaker. speed 0.5 to 2, pitch in
         semitones, -12 to 12, volume 0 to 2. credit: `audio` messages on their way at most.
         priority: what gives way to what on the speaker. queue "replace" ends what this client said
-        to the same sink before, "drop" is refused while something else is said there.
+        to the same sink before, "drop" is refused while something else is said there. format and
+        rate (Hz): of the PCM. key: may be sent again, after a lost answer, without being said
+        twice. deadline_s: ends with SpeechError where its first audio would come later.
         """
         say = wire.Say(
             id=self._new_id(),
@@ -117,6 +124,10 @@ class Client:
             credit=credit,
             priority=priority,
             queue=queue,
+            format=format,
+            rate=rate,
+            key=key,
+            deadline_s=deadline_s,
         )
         sent_at = time.monotonic()
         accepted = self._ask(say, wire.Accepted, keep=True)

@@ -18,7 +18,8 @@ from .terminal import Progress, fail
 from .utterance import Utterance
 from .wav import WavWriter
 
-WISHES = ("voice", "speaker", "emotion", "speed", "pitch", "volume", "priority", "queue")
+STYLE = ("voice", "speaker", "emotion", "speed", "pitch", "volume")
+WISHES = (*STYLE, "priority", "queue", "key", "deadline_s")
 
 
 def say(options: argparse.Namespace) -> int:
@@ -65,15 +66,16 @@ def _speak(
 ) -> tuple[Utterance, str]:
     """The ended utterance, and where its audio went."""
     wishes = {key: getattr(options, key) for key in WISHES if getattr(options, key) is not None}
+    filed = {**wishes, "rate": options.rate}
     if options.out:
-        return _to_file(client, text, options.out, wishes)
+        return _to_file(client, text, options.out, filed)
     try:
         utterance = client.say(text, sink="speaker", **wishes)
     except RefusedError as refusal:
         if refusal.code != wire.SPEAKER_UNAVAILABLE or not options.fallback:
             raise
         progress.warn(f"no speaker: {refusal}")
-        return _to_file(client, text, options.fallback, wishes)
+        return _to_file(client, text, options.fallback, filed)
     with utterance:
         utterance.wait()
     return utterance, f"played on {client.status().speaker.device or 'the speaker'}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Utterance:
     """Speech the daemon has accepted: iterate for its PCM, or `wait` while the speaker plays it.
 
-    The iterator yields little-endian signed 16-bit mono PCM at `rate` Hz and raises SpeechError
+    The iterator yields little-endian mono PCM (`format`) at `rate` Hz and raises SpeechError
     where the utterance ends in an error. Leaving the `with` block early cancels it.
     """
 
@@ -25,6 +25,7 @@ class Utterance:
         self.id = accepted.id
         self.voice = accepted.voice
         self.rate = accepted.rate
+        self.format = accepted.format
         self.position = accepted.position
         self.start_s = accepted.start_s  # until its first audio, as the daemon expects
         self.instance = accepted.instance  # of the daemon that speaks it

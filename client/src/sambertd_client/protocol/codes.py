@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 PROTOCOL_MIN = 1
 PROTOCOL_MAX = 1
 MAX_FRAME_BYTES = 65536  # of a request; a larger frame makes the daemon drop the connection
 MAX_CREDIT = 1024
-FORMAT = "pcm_s16le"
+FORMAT: Literal["pcm_s16le"] = "pcm_s16le"
+MIN_RATE, MAX_RATE = 8000, 48000  # Hz, of what `say` may ask for
 
 # Codes of `error` and of `done` with why="error". Voices may add codes of their own.
 BAD_FRAMES = "bad_frames"
@@ -24,5 +27,6 @@ NOT_READY = "not_ready"
 BUSY = "busy"
 SHUTTING_DOWN = "shutting_down"
 SPEAKER_UNAVAILABLE = "speaker_unavailable"
+DEADLINE_PASSED = "deadline_passed"
 CLIENT_STALLED = "client_stalled"
 INTERNAL = "internal"

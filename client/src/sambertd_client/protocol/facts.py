@@ -30,6 +30,7 @@ class Welcome(Message, tag="welcome", kw_only=True, frozen=True):
     formats: list[str]
     sinks: list[Sink]
     limits: Limits
+    rates: Optional[tuple[int, int]] = None  # Hz, lowest and highest that `say` may ask for
     capabilities: list[str] = msgspec.field(default_factory=list)
     live: Optional[list[str]] = None  # ids of this connection's `say` whose `done` is still to come
 

@@ -9,7 +9,8 @@ from msgspec import Meta
 
 from .codes import PROTOCOL_MAX
 
-Sink = Literal["client", "speaker"]
+Sink = Literal["client", "speaker", "both", "none"]
+Format = Literal["pcm_s16le", "f32le"]
 Scope = Literal["mine", "all"]
 Priority = Literal["important", "message", "text", "notification", "progress"]
 Policy = Literal["append", "replace", "drop"]

@@ -7,8 +7,8 @@ from typing import Annotated, Optional, Union
 
 from msgspec import Meta
 
-from .codes import MAX_CREDIT
-from .message import Id, Message, Name, Policy, Priority, Scope, Sink
+from .codes import FORMAT, MAX_CREDIT, MAX_RATE, MIN_RATE
+from .message import Format, Id, Message, Name, Policy, Priority, Scope, Sink
 
 
 class Hello(Message, tag="hello", kw_only=True, frozen=True):
@@ -29,6 +29,10 @@ class Say(Message, tag="say", kw_only=True, frozen=True):
     credit: Annotated[int, Meta(ge=0, le=MAX_CREDIT)] = 0  # `audio` messages there is room for
     priority: Priority = "message"
     queue: Policy = "append"
+    format: Format = FORMAT
+    rate: Optional[Annotated[int, Meta(ge=MIN_RATE, le=MAX_RATE)]] = None  # Hz; None: the voice's
+    key: Optional[Id] = None  # a second `say` with it is not spoken again
+    deadline_s: Optional[Annotated[float, Meta(gt=0.0, le=86400.0)]] = None  # for the first audio
 
 
 class Credit(Message, tag="credit", kw_only=True, frozen=True):

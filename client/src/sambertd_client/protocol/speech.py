@@ -22,7 +22,7 @@ class Accepted(Message, tag="accepted", kw_only=True, frozen=True):
 
 
 class Audio(Message, tag="audio", kw_only=True, frozen=True):
-    """Header of frame 2: little-endian signed 16-bit mono PCM."""
+    """Header of frame 2: little-endian mono PCM as `accepted` told."""
 
     seq: int
     at: int  # offset of the first sample in the utterance
