@@ -21,12 +21,9 @@ def check(
         raise RefusedError(wire.NOT_READY, f"the daemon is {life.detail}; try again in a second")
     if life.state == "stopping":
         raise RefusedError(wire.SHUTTING_DOWN, "the daemon is shutting down")
-    if not say.text.strip():
+    if not say.text.strip() and not say.more:
         raise RefusedError(wire.TEXT_EMPTY, "there is no text to speak")
-    if len(say.text) > limits.text_chars:
-        length, most = len(say.text), limits.text_chars
-        text = f"the text has {length} characters, at most {most} go in one request; split it"
-        raise RefusedError(wire.TEXT_TOO_LONG, text)
+    check_length(len(say.text), limits)
     voices = shelf.voices
     voice = voices.get(say.voice) if say.voice else next(iter(voices.values()))
     if voice is None:
@@ -41,6 +38,14 @@ def check(
     if say.sink in ("speaker", "both") and not speaker.state.available:
         raise RefusedError(wire.SPEAKER_UNAVAILABLE, speaker.state.reason)
     return voice
+
+
+def check_length(chars: int, limits: Limits) -> None:
+    """Of the text that waits to be spoken. Raises RefusedError."""
+    if chars > limits.text_chars:
+        most = limits.text_chars
+        text = f"the text has {chars} characters, at most {most} go in one request; split it"
+        raise RefusedError(wire.TEXT_TOO_LONG, text)
 
 
 def _unknown(code: str, kind: str, name: str | None, known: Iterable[str]) -> RefusedError:

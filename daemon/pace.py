@@ -21,9 +21,9 @@ class Pace:
     def learn(self, stream: Stream) -> None:
         """Of an utterance that was spoken to its end."""
         audio_s = stream.samples / stream.rate
-        if not audio_s or not stream.wish.chars:
+        if not audio_s or not _chars(stream):
             return
-        self.char_s += WEIGHT * (audio_s / stream.wish.chars - self.char_s)
+        self.char_s += WEIGHT * (audio_s / _chars(stream) - self.char_s)
         self.factor += WEIGHT * (stream.synth_s / audio_s - self.factor)
 
     def learn_first(self, took_s: float) -> None:
@@ -49,9 +49,13 @@ class Pace:
         return max(0.0, self._whole_s(stream) - self._made_s(stream))
 
     def _whole_s(self, stream: Stream) -> float:
-        return max(stream.wish.chars * self.char_s, self._made_s(stream))
+        return max(_chars(stream) * self.char_s, self._made_s(stream))
 
     @staticmethod
     def _made_s(stream: Stream) -> float:
         waiting = sum(len(piece.pcm) // stream.sample_bytes for piece in stream.outbox)
         return (stream.samples + waiting) / stream.rate
+
+
+def _chars(stream: Stream) -> int:
+    return stream.wish.chars + stream.appended

@@ -15,7 +15,7 @@ from daemon.stats import Stats
 from daemon.voices import Shelf
 
 # what not every daemon of protocol 1 has: docs/PROTOCOL.md
-CAPABILITIES = ("priority", "key", "deadline", "rate")
+CAPABILITIES = ("priority", "key", "deadline", "rate", "append")
 
 
 @dataclass(slots=True)

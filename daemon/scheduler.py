@@ -16,6 +16,7 @@ from sambertd_client.protocol import (
     DEADLINE_PASSED,
     DUPLICATE_ID,
     MAX_CREDIT,
+    TEXT_STALLED,
     Priority,
     Sink,
     Why,
@@ -37,12 +38,18 @@ class Scheduler:
     """Streams by (client, id), in the order of their admission."""
 
     def __init__(
-        self, in_work: int, waiting: int, stall_s: float, per_client: int | None = None
+        self,
+        in_work: int,
+        waiting: int,
+        stall_s: float,
+        per_client: int | None = None,
+        append_s: float = 30.0,
     ) -> None:
         self.open_limit = in_work  # streams the engines have open at once
         self._capacity = in_work + waiting
         self._per_client = per_client or self._capacity
         self._stall_s = stall_s
+        self._append_s = append_s
         self._streams: dict[tuple[bytes, str], Stream] = {}
         self._finished: list[Finish] = []
         self._turns = itertools.count(1)
@@ -99,6 +106,9 @@ class Scheduler:
             text = f"{mine} utterances of this client are live; try again when one is done"
             raise RefusedError(BUSY, text)
 
+    def find(self, client: bytes, request_id: str) -> Stream | None:
+        return self._streams.get((client, request_id))
+
     def next_turn(self) -> Stream | None:
         """The stream whose next chunk the engine shall make now; asked while no turn is under way.
 
@@ -117,7 +127,7 @@ class Scheduler:
 
     def _next_fresh(self, opened: list[Stream]) -> Stream | None:
         in_work = Counter(stream.client for stream in opened)
-        waiting = (s for s in self._streams.values() if not s.started)
+        waiting = (s for s in self._streams.values() if not s.started and not s.starved)
         return min(waiting, key=lambda s: (precedence.rank(s), in_work[s.client]), default=None)
 
     def spoke(
@@ -130,6 +140,16 @@ class Scheduler:
             stream.outbox.extend(made)
             if stream.sink == "both":
                 stream.copies.extend(made)
+
+    def starve(self, stream: Stream, took_s: float = 0.0) -> None:
+        """It has no text now, but will have: it gives up its place until `fed`."""
+        stream.synth_s += took_s
+        stream.starved, stream.started = True, False
+
+    def fed(self, stream: Stream, chars: int, *, ready: bool) -> None:
+        """More of its text has come; ready: a whole sentence, or the end."""
+        stream.appended += chars
+        stream.starved, stream.starved_since = stream.starved and not ready, None
 
     def exhausted(self, stream: Stream, took_s: float) -> None:
         """The engine has made the last of it; a client's stream ends when it has been taken."""
@@ -231,10 +251,21 @@ class Scheduler:
                 text = f"it could not be heard within {stream.wish.deadline_s:g} s, its deadline"
                 self._end(stream, "error", DEADLINE_PASSED, text)
                 continue
+            if self._lacks_text(stream, now):
+                text = f"no text came for {self._append_s:g} s; append more, or end it"
+                self._end(stream, "error", TEXT_STALLED, text)
+                continue
             since = stream.blocked_since
             if since is not None and now - since >= self._stall_s:
                 text = f"no audio was taken for {self._stall_s:g} s; grant credit as you consume"
                 self._end(stream, "error", CLIENT_STALLED, text)
+
+    def _lacks_text(self, stream: Stream, now: float) -> bool:
+        if not stream.starved or stream.outbox:
+            return False
+        if stream.starved_since is None:
+            stream.starved_since = now
+        return now - stream.starved_since >= self._append_s
 
     def take_finished(self) -> list[Finish]:
         """Streams that ended since the last call, each exactly once."""

@@ -63,7 +63,13 @@ class Server:
         self._speaker = Speaker(config.speaker, self._waker.set)
         self._loaded: Shelf | None = None  # until the speaker is settled too
         stats, limits = Stats(), config.limits
-        scheduler = Scheduler(limits.in_work, limits.waiting, limits.stall_s, limits.per_client)
+        scheduler = Scheduler(
+            limits.in_work,
+            limits.waiting,
+            limits.stall_s,
+            limits.per_client,
+            limits.append_s,
+        )
         self._deliverer = Deliverer(scheduler, self._transport, self._speaker, stats)
         self._service = Service(
             limits,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,9 +18,10 @@ from sambertd_client import protocol as wire
 from daemon import engine_report, reports
 from daemon import worker as engine
 from daemon.building import Build
-from daemon.checks import check
+from daemon.checks import check, check_length
 from daemon.config import EngineConfig, Limits
 from daemon.delivery import Deliverer
+from daemon.job import Job
 from daemon.pcm import PcmForm
 from daemon.playback import Speaker
 from daemon.precedence import before
@@ -59,7 +61,7 @@ class Service:
         self._stats = stats
         self._engines, self._builds = engines, builds
         self._shelf = Shelf()
-        self._jobs: dict[Stream, engine.Job] = {}
+        self._jobs: dict[Stream, Job] = {}
         self._replaced: list[Resident] = []  # voices whose last streams are still open
         self._turn: Stream | None = None  # the stream the engine works on now
 
@@ -80,7 +82,7 @@ class Service:
             return
         self._shelf.voices[name] = resident.voice
         for stream, job in self._jobs.items():
-            if job.voice is old.voice and not stream.started:
+            if job.voice is old.voice and not stream.started and not stream.has_begun:
                 job.voice = resident.voice
         self._replaced.append(old)
         self._retire()
@@ -98,6 +100,8 @@ class Service:
                 self._say(client, request)
             case wire.Credit():
                 self._scheduler.grant(client, request.id, request.grant)
+            case wire.Append() | wire.End():
+                self._append(client, request)
             case wire.Cancel():
                 whose = client if request.scope == "mine" else None
                 ids = self._scheduler.cancel(whose, request.target, request.priority)
@@ -112,7 +116,7 @@ class Service:
                 report = engine_report.report(request.id, self._shelf, self._builds, self._engines)
                 self._deliverer.reply(client, report)
 
-    def take(self, result: engine.Spoken | engine.Exhausted | engine.Failed) -> None:
+    def take(self, result: engine.Turn) -> None:
         """Book one result of the engine."""
         stream, self._turn = self._turn, None
         assert stream is not None, "a result without an order"
@@ -121,6 +125,10 @@ class Service:
                 if not stream.has_begun:
                     self._deliverer.pace.learn_first(result.took_s)
                 self._scheduler.spoke(stream, result.pieces, result.sentence, result.took_s)
+            case engine.Starved():
+                job = self._jobs.get(stream)
+                if job is not None and not job.texts and job.more:
+                    self._scheduler.starve(stream, result.took_s)
             case engine.Exhausted():
                 self._scheduler.exhausted(stream, result.took_s)
             case engine.Failed():
@@ -176,7 +184,12 @@ class Service:
         stream = self._scheduler.admit(client, say.id, say.sink, form.rate, say.credit, now, wish)
         stream.sample_bytes = form.sample_bytes
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
-        self._jobs[stream] = engine.Job(voice, say.text, style, form)
+        job = Job(voice, deque(() if say.more else (say.text,)), style, form, say.more)
+        self._jobs[stream] = job
+        if say.more:
+            job.append(say.text)
+            if not job.texts:
+                self._scheduler.starve(stream)
         accepted = wire.Accepted(
             id=say.id,
             voice=voice.info.name,
@@ -189,6 +202,28 @@ class Service:
         if say.key is not None:
             self._deliverer.keys.remember(say.key, stream, accepted)
         self._deliverer.reply(client, accepted)
+
+    def _append(self, client: bytes, request: wire.Append | wire.End) -> None:
+        """More text for a live utterance, or its end."""
+        stream = self._scheduler.find(client, request.target)
+        job = self._jobs.get(stream) if stream is not None else None
+        if stream is None or job is None or not job.more:
+            text = f"no live utterance {request.target!r} of this client waits for text"
+            self._refuse(client, request.id, wire.NOT_OPEN, text)
+            return
+        added = 0
+        if isinstance(request, wire.Append):
+            added = len(request.text)
+            try:
+                check_length(job.unspoken + added, self._limits)
+            except RefusedError as refusal:
+                self._refuse(client, request.id, refusal.code, str(refusal))
+                return
+            job.append(request.text)
+        else:
+            job.end()
+        self._scheduler.fed(stream, added, ready=bool(job.texts) or not job.more)
+        self._deliverer.reply(client, wire.Appended(id=request.id, unspoken=job.unspoken))
 
     def _said_before(self, client: bytes, say: wire.Say) -> bool:
         """Whether a request with this key was accepted before: then it is answered as that was.

@@ -45,7 +45,10 @@ class Stream:
     copies: deque[Piece] = field(default_factory=deque)  # for the client, with sink="both"
     copied: int = 0  # copies sent
     copied_samples: int = 0
-    started: bool = False  # has had a turn
+    appended: int = 0  # characters that came after it was admitted
+    starved: bool = False  # all its text is made, and more is to come
+    starved_since: float | None = None
+    started: bool = False  # has a place in the engine, or has had it to the end
     made: bool = False  # the engine has nothing more to give
     ended: bool = False
     turn: int = 0

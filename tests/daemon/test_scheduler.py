@@ -133,11 +133,13 @@ class History(RuleBasedStateMachine):
         assert self.turn is None or not self.turn.ended
 
     @precondition(lambda self: self.turn is not None)
-    @rule(outcome=st.sampled_from(["audio", "audio", "audio", "end", "fail"]))
+    @rule(outcome=st.sampled_from(["audio", "audio", "audio", "lack", "end", "fail"]))
     def end_turn(self, outcome: str) -> None:
         assert self.turn is not None
         if outcome == "audio":
             self.scheduler.spoke(self.turn, PIECE, 0, 0.1)
+        elif outcome == "lack":
+            self.scheduler.starve(self.turn, 0.1)
         elif outcome == "end":
             self.scheduler.exhausted(self.turn, 0.1)
         else:
@@ -150,6 +152,11 @@ class History(RuleBasedStateMachine):
         for stream in self.scheduler:
             if (stream.client, stream.id) == (client, name):
                 self.granted[stream] += n
+
+    @rule(ready=st.booleans())
+    def text_comes(self, ready: bool) -> None:
+        for stream in self.scheduler:
+            self.scheduler.fed(stream, 5, ready=ready)
 
     @rule()
     def sinks_take(self) -> None:
@@ -208,6 +215,7 @@ class History(RuleBasedStateMachine):
             self.scheduler.exhausted(self.turn, 0.1)
         for stream in self.scheduler:
             self.scheduler.grant(stream.client, stream.id, 1000)
+            self.scheduler.fed(stream, 0, ready=True)
         for _ in range(20):
             self.sinks_take()
             if (turn := self.scheduler.next_turn()) is not None:

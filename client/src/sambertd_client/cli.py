@@ -216,6 +216,8 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     words = 'what to say; "-" reads standard input'
     parser.add_argument("text", metavar="TEXT", type=_utf8, help=words)
+    follow = "speak what standard input or TEXT brings sentence by sentence, while it still comes"
+    parser.add_argument("--follow", action="store_true", help=follow)
     parser.add_argument("--voice", type=_utf8, help="see `sambertctl voices`")
     parser.add_argument("--speaker", type=_utf8, help="one of the voice's speakers")
     parser.add_argument("--emotion", type=_utf8, help="one of the voice's emotions")

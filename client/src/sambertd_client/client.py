@@ -81,6 +81,14 @@ class Client:
         cancel = wire.Cancel(id=self._new_id(), target=target, scope=scope, priority=priority)
         return self._ask(cancel, wire.Cancelled)
 
+    def append(self, target: str, text: str) -> wire.Appended:
+        """More text for an utterance that was said with more=True."""
+        return self._ask(wire.Append(id=self._new_id(), target=target, text=text), wire.Appended)
+
+    def end(self, target: str) -> wire.Appended:
+        """The text of an utterance is complete."""
+        return self._ask(wire.End(id=self._new_id(), target=target), wire.Appended)
+
     def say(
         self,
         text: str,
@@ -99,6 +107,7 @@ class Client:
         rate: int | None = None,
         key: str | None = None,
         deadline_s: float | None = None,
+        more: bool = False,
     ) -> Utterance:
         """Ask for speech; returns as soon as the daemon has accepted it.
 
@@ -109,7 +118,8 @@ class Client:
         priority: what gives way to what on the speaker. queue "replace" ends what this client said
         to the same sink before, "drop" is refused while something else is said there. format and
         rate (Hz): of the PCM. key: may be sent again, after a lost answer, without being said
-        twice. deadline_s: ends with SpeechError where its first audio would come later.
+        twice. deadline_s: ends with SpeechError where its first audio would come later. more: the
+        rest of the text follows by `Utterance.append`, `end` or `stream`; text may be "".
         """
         say = wire.Say(
             id=self._new_id(),
@@ -128,6 +138,7 @@ class Client:
             rate=rate,
             key=key,
             deadline_s=deadline_s,
+            more=more,
         )
         sent_at = time.monotonic()
         accepted = self._ask(say, wire.Accepted, keep=True)

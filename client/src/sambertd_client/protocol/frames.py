@@ -21,11 +21,12 @@ from .codes import (
 from .facts import EngineReport, StatusReport, VoiceList, Welcome
 from .message import Message
 from .requests import Request
-from .speech import Accepted, Audio, Cancelled, Done, Error, Playing
+from .speech import Accepted, Appended, Audio, Cancelled, Done, Error, Playing
 
 Reply = Union[
     Welcome,
     Accepted,
+    Appended,
     Audio,
     Playing,
     Done,

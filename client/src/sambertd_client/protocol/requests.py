@@ -31,8 +31,22 @@ class Say(Message, tag="say", kw_only=True, frozen=True):
     queue: Policy = "append"
     format: Format = FORMAT
     rate: Optional[Annotated[int, Meta(ge=MIN_RATE, le=MAX_RATE)]] = None  # Hz; None: the voice's
+    more: bool = False  # text is still to come: `append` and `end`
     key: Optional[Id] = None  # a second `say` with it is not spoken again
     deadline_s: Optional[Annotated[float, Meta(gt=0.0, le=86400.0)]] = None  # for the first audio
+
+
+class Append(Message, tag="append", kw_only=True, frozen=True):
+    """More text for the live `say` named `target`. Answered by `appended` or `error`."""
+
+    target: Id
+    text: str
+
+
+class End(Message, tag="end", kw_only=True, frozen=True):
+    """The text of the live `say` named `target` is complete. -> `appended` or `error`."""
+
+    target: Id
 
 
 class Credit(Message, tag="credit", kw_only=True, frozen=True):
@@ -61,4 +75,4 @@ class Engines(Message, tag="engines", kw_only=True, frozen=True):
     """Answered by `engine_report`, also while voices load."""
 
 
-Request = Union[Hello, Say, Credit, Cancel, Voices, Status, Engines]
+Request = Union[Hello, Say, Append, End, Credit, Cancel, Voices, Status, Engines]

@@ -21,6 +21,10 @@ class Accepted(Message, tag="accepted", kw_only=True, frozen=True):
     start_s: Optional[float] = None  # until its first audio, as far as can be told
 
 
+class Appended(Message, tag="appended", kw_only=True, frozen=True):
+    unspoken: int  # characters that the engine has not begun to speak
+
+
 class Audio(Message, tag="audio", kw_only=True, frozen=True):
     """Header of frame 2: little-endian mono PCM as `accepted` told."""
 
