@@ -12,6 +12,7 @@ from typing import Protocol
 from sambertd_client import protocol as wire
 
 from daemon.device import SpeakerError
+from daemon.heard import Heard
 from daemon.keys import Keys
 from daemon.pace import Pace
 from daemon.playback import Speaker
@@ -42,7 +43,7 @@ class Deliverer:
         self.pace = Pace()
         self.keys = Keys()
         self._on_air: Stream | None = None
-        self._announced = False  # `playing` was sent
+        self._heard: Heard | None = None  # of what is on the air
         self._tail_written = False
 
     @property
@@ -62,7 +63,7 @@ class Deliverer:
         for stream in self._scheduler:
             if stream.streams:
                 self._feed_client(stream, now)
-            while stream.sink == "none" and stream.outbox:
+            while stream.sink == "none" and stream.outbox and not stream.paused:
                 self._scheduler.taken(stream, now)
         self._feed_speaker(now)
         self._scheduler.expire(now)
@@ -86,22 +87,19 @@ class Deliverer:
             self._scheduler.sent(stream, now)
 
     def _feed_speaker(self, now: float) -> None:
-        if self._on_air is not None and self._on_air.ended:
-            self._on_air.heard = self._heard(self._on_air, now)
-            self._speaker.cancel()
-            self._on_air = None
+        if self._on_air is not None and (self._on_air.ended or self._on_air.paused):
+            self._off_air(self._on_air, now)
         stream = self._on_air = self._on_air or self._next_on_air()
         if stream is None:
             return
         try:
             self._play(stream, now)
-            stream.heard = self._heard(stream, now)
         except SpeakerError as error:
             self._scheduler.failed(stream, wire.SPEAKER_UNAVAILABLE, str(error))
 
     def _next_on_air(self) -> Stream | None:
         """The first utterance for the speaker, once it has audio."""
-        mine = first_on_air(self._scheduler)
+        mine = first_on_air(s for s in self._scheduler if not s.paused)
         if mine is None:
             return None
         if mine.made and not mine.outbox:
@@ -111,17 +109,32 @@ class Deliverer:
             self._check_lost(mine)
             return None
         self._speaker.begin(mine.rate)
-        self._announced = self._tail_written = False
-        mine.on_air, mine.heard = True, 0
+        self._tail_written = False
+        self._heard = Heard(mine, self._speaker.state.latency_s)
+        mine.on_air, mine.heard = True, mine.samples
         return mine
 
+    def _off_air(self, stream: Stream, now: float) -> None:
+        """It has ended, or was paused: then what was not heard goes back to its outbox."""
+        self._speaker.cancel()
+        stream.on_air, self._on_air = False, None
+        if self._heard is not None:
+            stream.heard = self._heard.count(now)
+            if not stream.ended:
+                self._heard.take_back(now)
+
     def _play(self, stream: Stream, now: float) -> None:
-        speaker = self._speaker
+        speaker, heard = self._speaker, self._heard
+        assert heard is not None, "nothing is on the air"
         self._check_lost(stream)
+        if speaker.started_at is not None:
+            heard.started(speaker.started_at)
         while stream.outbox and speaker.write(stream.outbox[0].pcm):
+            heard.wrote(stream.outbox[0], now)
             self._scheduler.taken(stream, now)
-        if not self._announced and speaker.started_at is not None:
-            self._announced = True
+        stream.heard = heard.count(now)
+        if not stream.announced and speaker.started_at is not None:
+            stream.announced = True
             stream.first_audio = speaker.started_at
             ttfa_ms = 1000 * (speaker.started_at - stream.admitted)
             self.reply(stream.client, wire.Playing(id=stream.id, ttfa_ms=ttfa_ms))
@@ -130,13 +143,6 @@ class Deliverer:
         if self._tail_written and speaker.drained(now):
             self._on_air = None
             self._scheduler.played(stream)
-
-    def _heard(self, stream: Stream, now: float) -> int:
-        """Samples that have left the sound card's buffer, by the time since it got the first."""
-        if self._speaker.started_at is None:
-            return 0
-        since = now - self._speaker.started_at - self._speaker.state.latency_s
-        return max(0, min(stream.samples, int(since * stream.rate)))
 
     def _check_lost(self, stream: Stream) -> None:
         reason = self._speaker.lost_for(LOST_GRACE_S)

@@ -15,7 +15,7 @@ from daemon.stats import Stats
 from daemon.voices import Shelf
 
 # what not every daemon of protocol 1 has: docs/PROTOCOL.md
-CAPABILITIES = ("priority", "key", "deadline", "rate", "append")
+CAPABILITIES = ("priority", "key", "deadline", "rate", "append", "pause")
 
 
 @dataclass(slots=True)
@@ -99,6 +99,7 @@ def status(
         done=stats.done,
         cancelled=stats.cancelled,
         superseded=stats.superseded,
+        paused=sum(stream.paused for stream in scheduler),
         failed=stats.failed,
         refused=stats.refused,
         bad_messages=stats.bad_messages,

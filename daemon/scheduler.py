@@ -12,17 +12,15 @@ from collections.abc import Iterator
 
 from sambertd_client.protocol import (
     BUSY,
-    CLIENT_STALLED,
-    DEADLINE_PASSED,
     DUPLICATE_ID,
     MAX_CREDIT,
-    TEXT_STALLED,
     Priority,
     Sink,
     Why,
 )
 
 from daemon import precedence
+from daemon.patience import Patience
 from daemon.stream import Finish, Piece, Stream, Wish
 
 
@@ -44,12 +42,12 @@ class Scheduler:
         stall_s: float,
         per_client: int | None = None,
         append_s: float = 30.0,
+        pause_s: float = 600.0,
     ) -> None:
         self.open_limit = in_work  # streams the engines have open at once
         self._capacity = in_work + waiting
         self._per_client = per_client or self._capacity
-        self._stall_s = stall_s
-        self._append_s = append_s
+        self._patience = Patience(stall_s, append_s, pause_s)
         self._streams: dict[tuple[bytes, str], Stream] = {}
         self._finished: list[Finish] = []
         self._turns = itertools.count(1)
@@ -127,7 +125,7 @@ class Scheduler:
 
     def _next_fresh(self, opened: list[Stream]) -> Stream | None:
         in_work = Counter(stream.client for stream in opened)
-        waiting = (s for s in self._streams.values() if not s.started and not s.starved)
+        waiting = (s for s in self._streams.values() if s.waits)
         return min(waiting, key=lambda s: (precedence.rank(s), in_work[s.client]), default=None)
 
     def spoke(
@@ -170,7 +168,7 @@ class Scheduler:
     def offer(self, stream: Stream, now: float) -> Piece | None:
         """The piece its client may take next, if any and if there is credit for it."""
         ready = stream.copies if stream.sink == "both" else stream.outbox
-        if stream.ended or not ready:
+        if stream.ended or stream.paused or not ready:
             return None
         if stream.credit < 1:
             self.block(stream, now)
@@ -209,16 +207,35 @@ class Scheduler:
         self, client: bytes | None, request_id: str | None, priority: Priority | None = None
     ) -> list[str]:
         """End the streams of a client, with this id and of this priority; None: any. Their ids."""
-        chosen = [
+        chosen = self._chosen(client, request_id, priority)
+        for stream in chosen:
+            self._end(stream, "cancelled")
+        return [stream.id for stream in chosen]
+
+    def pause(self, client: bytes | None, request_id: str | None, now: float) -> list[str]:
+        """Hold the streams of a client with this id, None: any; the ids of those held now."""
+        chosen = [s for s in self._chosen(client, request_id) if not s.paused]
+        for stream in chosen:
+            stream.paused_since, stream.blocked_since = now, None
+        return [stream.id for stream in chosen]
+
+    def resume(self, client: bytes | None, request_id: str | None) -> list[str]:
+        """Let them go on; the ids of those that were held."""
+        chosen = [s for s in self._chosen(client, request_id) if s.paused]
+        for stream in chosen:
+            stream.paused_since = None
+        return [stream.id for stream in chosen]
+
+    def _chosen(
+        self, client: bytes | None, request_id: str | None, priority: Priority | None = None
+    ) -> list[Stream]:
+        return [
             s
             for s in self._streams.values()
             if client in (None, s.client)
             and request_id in (None, s.id)
             and priority in (None, s.wish.priority)
         ]
-        for stream in chosen:
-            self._end(stream, "cancelled")
-        return [stream.id for stream in chosen]
 
     def drop(self, client: bytes) -> None:
         """A client is gone: what was for it ends; what it said to the speaker is still heard."""
@@ -245,27 +262,11 @@ class Scheduler:
             self._end(stream, why, code, text)
 
     def expire(self, now: float) -> None:
-        """End what is late, and the streams whose client took nothing for stall_s seconds."""
+        """End the streams that have lasted too long in one way or another."""
         for stream in self:
-            if stream.is_late(now):
-                text = f"it could not be heard within {stream.wish.deadline_s:g} s, its deadline"
-                self._end(stream, "error", DEADLINE_PASSED, text)
-                continue
-            if self._lacks_text(stream, now):
-                text = f"no text came for {self._append_s:g} s; append more, or end it"
-                self._end(stream, "error", TEXT_STALLED, text)
-                continue
-            since = stream.blocked_since
-            if since is not None and now - since >= self._stall_s:
-                text = f"no audio was taken for {self._stall_s:g} s; grant credit as you consume"
-                self._end(stream, "error", CLIENT_STALLED, text)
-
-    def _lacks_text(self, stream: Stream, now: float) -> bool:
-        if not stream.starved or stream.outbox:
-            return False
-        if stream.starved_since is None:
-            stream.starved_since = now
-        return now - stream.starved_since >= self._append_s
+            end = self._patience.end(stream, now)
+            if end is not None:
+                self._end(stream, *end)
 
     def take_finished(self) -> list[Finish]:
         """Streams that ended since the last call, each exactly once."""

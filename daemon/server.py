@@ -69,6 +69,7 @@ class Server:
             limits.stall_s,
             limits.per_client,
             limits.append_s,
+            limits.pause_s,
         )
         self._deliverer = Deliverer(scheduler, self._transport, self._speaker, stats)
         self._service = Service(

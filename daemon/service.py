@@ -106,6 +106,14 @@ class Service:
                 whose = client if request.scope == "mine" else None
                 ids = self._scheduler.cancel(whose, request.target, request.priority)
                 self._deliverer.reply(client, wire.Cancelled(id=request.id, ids=ids))
+            case wire.Pause():
+                whose = client if request.scope == "mine" else None
+                ids = self._scheduler.pause(whose, request.target, time.monotonic())
+                self._deliverer.reply(client, wire.Paused(id=request.id, ids=ids))
+            case wire.Resume():
+                whose = client if request.scope == "mine" else None
+                ids = self._scheduler.resume(whose, request.target)
+                self._deliverer.reply(client, wire.Resumed(id=request.id, ids=ids))
             case wire.Hello():
                 self._deliverer.reply(client, self._welcome(client, request.id))
             case wire.Voices():

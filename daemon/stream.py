@@ -40,6 +40,8 @@ class Stream:
     wish: Wish = field(default_factory=Wish)
     postponed: bool = False  # a progress that found the speaker in use: see daemon/precedence.py
     on_air: bool = False  # the speaker plays it now
+    announced: bool = False  # `playing` was sent
+    paused_since: float | None = None
     sample_bytes: int = 2
     outbox: deque[Piece] = field(default_factory=deque)
     copies: deque[Piece] = field(default_factory=deque)  # for the client, with sink="both"
@@ -64,6 +66,10 @@ class Stream:
         return len(self.outbox) < OUTBOX_CHUNKS
 
     @property
+    def paused(self) -> bool:
+        return self.paused_since is not None
+
+    @property
     def plays(self) -> bool:
         """The speaker plays it."""
         return self.sink in ("speaker", "both")
@@ -72,6 +78,11 @@ class Stream:
     def streams(self) -> bool:
         """Its client gets the audio."""
         return self.sink in ("client", "both")
+
+    @property
+    def waits(self) -> bool:
+        """It could be begun."""
+        return not (self.started or self.starved or self.paused)
 
     def is_late(self, now: float) -> bool:
         """Its deadline has passed without any audio."""

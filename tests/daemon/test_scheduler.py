@@ -173,6 +173,18 @@ class History(RuleBasedStateMachine):
         self.scheduler.cancel(client, name)
         assert self.scheduler.cancel(client, name) == []
 
+    @rule(client=st.sampled_from([b"a", b"b", None]), name=st.sampled_from(["x", "y", None]))
+    def pause(self, client: bytes | None, name: str | None) -> None:
+        self.scheduler.pause(client, name, self.now)
+        assert self.scheduler.pause(client, name, self.now) == []
+        for stream in self.scheduler:
+            assert not stream.paused or self.scheduler.offer(stream, self.now) is None
+
+    @rule(client=st.sampled_from([b"a", b"b", None]), name=st.sampled_from(["x", "y", None]))
+    def resume(self, client: bytes | None, name: str | None) -> None:
+        self.scheduler.resume(client, name)
+        assert self.scheduler.resume(client, name) == []
+
     @rule(client=st.sampled_from([b"a", b"b"]))
     def lose(self, client: bytes) -> None:
         self.scheduler.drop(client)
@@ -216,6 +228,7 @@ class History(RuleBasedStateMachine):
         for stream in self.scheduler:
             self.scheduler.grant(stream.client, stream.id, 1000)
             self.scheduler.fed(stream, 0, ready=True)
+        self.scheduler.resume(None, None)
         for _ in range(20):
             self.sinks_take()
             if (turn := self.scheduler.next_turn()) is not None:

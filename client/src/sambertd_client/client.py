@@ -81,6 +81,14 @@ class Client:
         cancel = wire.Cancel(id=self._new_id(), target=target, scope=scope, priority=priority)
         return self._ask(cancel, wire.Cancelled)
 
+    def pause(self, target: str | None = None, *, scope: wire.Scope = "mine") -> wire.Paused:
+        """Hold one utterance or all, of this client or of every one, until `resume`."""
+        return self._ask(wire.Pause(id=self._new_id(), target=target, scope=scope), wire.Paused)
+
+    def resume(self, target: str | None = None, *, scope: wire.Scope = "mine") -> wire.Resumed:
+        """Let go on what was held."""
+        return self._ask(wire.Resume(id=self._new_id(), target=target, scope=scope), wire.Resumed)
+
     def append(self, target: str, text: str) -> wire.Appended:
         """More text for an utterance that was said with more=True."""
         return self._ask(wire.Append(id=self._new_id(), target=target, text=text), wire.Appended)

@@ -109,6 +109,14 @@ class Utterance:
             raise ReplyError("the utterance ended without `done`")
         return self.done
 
+    def pause(self) -> None:
+        """Hold it: no more audio comes, and the speaker fades out, until `resume`."""
+        self._client.pause(self.id)
+
+    def resume(self) -> None:
+        """Go on where it was held; the speaker from the last quiet moment before that."""
+        self._client.resume(self.id)
+
     def cancel(self) -> None:
         """End it now: audio on its way is thrown away. No effect once it has ended."""
         if self.done is not None:

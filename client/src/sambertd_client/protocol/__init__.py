@@ -72,7 +72,9 @@ from .requests import (
     End,
     Engines,
     Hello,
+    Pause,
     Request,
+    Resume,
     Say,
     Status,
     Voices,
@@ -84,7 +86,9 @@ from .speech import (
     Cancelled,
     Done,
     Error,
+    Paused,
     Playing,
+    Resumed,
 )
 
 __all__ = [
@@ -136,6 +140,8 @@ __all__ = [
     "Limits",
     "Message",
     "Name",
+    "Pause",
+    "Paused",
     "Playing",
     "Policy",
     "Priority",
@@ -143,6 +149,8 @@ __all__ = [
     "RefusedEngine",
     "Reply",
     "Request",
+    "Resume",
+    "Resumed",
     "Say",
     "Scope",
     "Sink",

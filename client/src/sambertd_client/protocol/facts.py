@@ -86,6 +86,7 @@ class StatusReport(Message, tag="status_report", kw_only=True, frozen=True):
     audio_s: float = 0.0
     synth_s: float = 0.0
     superseded: int = 0
+    paused: int = 0
     ttfa_ms_p50: Optional[float] = None  # over the last 100 utterances
     # for people: a line on each voice's engines and their build
     engines: list[str] = msgspec.field(default_factory=list)

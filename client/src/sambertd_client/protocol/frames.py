@@ -21,7 +21,7 @@ from .codes import (
 from .facts import EngineReport, StatusReport, VoiceList, Welcome
 from .message import Message
 from .requests import Request
-from .speech import Accepted, Appended, Audio, Cancelled, Done, Error, Playing
+from .speech import Accepted, Appended, Audio, Cancelled, Done, Error, Paused, Playing, Resumed
 
 Reply = Union[
     Welcome,
@@ -31,6 +31,8 @@ Reply = Union[
     Playing,
     Done,
     Cancelled,
+    Paused,
+    Resumed,
     VoiceList,
     StatusReport,
     EngineReport,

@@ -63,6 +63,20 @@ class Cancel(Message, tag="cancel", kw_only=True, frozen=True):
     priority: Optional[Priority] = None
 
 
+class Pause(Message, tag="pause", kw_only=True, frozen=True):
+    """Hold the `say` named `target`, or all; the caller's own or anybody's. -> `paused`."""
+
+    target: Optional[Id] = None
+    scope: Scope = "mine"
+
+
+class Resume(Message, tag="resume", kw_only=True, frozen=True):
+    """Let it go on where it was held. -> `resumed`."""
+
+    target: Optional[Id] = None
+    scope: Scope = "mine"
+
+
 class Voices(Message, tag="voices", kw_only=True, frozen=True):
     """Answered by `voice_list`."""
 
@@ -75,4 +89,4 @@ class Engines(Message, tag="engines", kw_only=True, frozen=True):
     """Answered by `engine_report`, also while voices load."""
 
 
-Request = Union[Hello, Say, Append, End, Credit, Cancel, Voices, Status, Engines]
+Request = Union[Hello, Say, Append, End, Credit, Cancel, Pause, Resume, Voices, Status, Engines]

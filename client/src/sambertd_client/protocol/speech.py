@@ -56,6 +56,14 @@ class Cancelled(Message, tag="cancelled", kw_only=True, frozen=True):
     ids: list[str]  # what this cancel ended; each has its own `done`
 
 
+class Paused(Message, tag="paused", kw_only=True, frozen=True):
+    ids: list[str]  # what this pause holds; what was held before is not among them
+
+
+class Resumed(Message, tag="resumed", kw_only=True, frozen=True):
+    ids: list[str]  # what goes on
+
+
 class Error(Message, tag="error", kw_only=True, frozen=True):
     """A request that was not understood or not accepted; `id` is "" when it could not be read."""
 
