@@ -9,6 +9,9 @@ log_level = "info"
 text_chars = 2000   # characters in one request, at most 5000
 in_work = 4         # utterances synthesised by turns, at most 16
 waiting = 8         # accepted beyond those, at most 100; more get `busy`
+per_client = 8      # live at once of one client: others always find a place; more get `busy`
+append_s = 30.0     # an utterance whose text comes in pieces ends when none came for so long
+pause_s = 600.0     # an utterance that is paused for longer is cancelled
 stall_s = 15.0      # a client that takes no audio for so long is dropped
 
 [engines]
@@ -72,7 +75,10 @@ class Limits:
     text_chars: int = 2000
     in_work: int = 4
     waiting: int = 8
+    per_client: int = 8
     stall_s: float = 15.0
+    append_s: float = 30.0
+    pause_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +172,10 @@ def checked(config: Config) -> Config:
     _between("limits.text_chars", limits.text_chars, 1, 5000)
     _between("limits.in_work", limits.in_work, 1, 16)
     _between("limits.waiting", limits.waiting, 0, 100)
+    _between("limits.per_client", limits.per_client, 1, 116)
     _between("limits.stall_s", limits.stall_s, 0.1, 3600)
+    _between("limits.append_s", limits.append_s, 0.1, 3600)
+    _between("limits.pause_s", limits.pause_s, 0.1, 86400)
     _between("engines.vocoder_threads", config.engines.vocoder_threads, 1, 64)
     _between("engines.acoustic_threads", config.engines.acoustic_threads, 1, 64)
     _between("engines.gpu_memory_mb", config.engines.gpu_memory_mb, 0, 1_000_000)

@@ -12,9 +12,14 @@ from typing import Protocol
 from sambertd_client import protocol as wire
 
 from daemon.device import SpeakerError
+from daemon.heard import Heard
+from daemon.keys import Keys
+from daemon.pace import Pace
 from daemon.playback import Speaker
-from daemon.scheduler import Finish, Scheduler, Stream
+from daemon.precedence import first_on_air
+from daemon.scheduler import Scheduler
 from daemon.stats import Stats
+from daemon.stream import Finish, Stream
 from daemon.transport import Delivery
 
 log = logging.getLogger(__name__)
@@ -35,8 +40,10 @@ class Deliverer:
         self._post = post
         self._speaker = speaker
         self._stats = stats
+        self.pace = Pace()
+        self.keys = Keys()
         self._on_air: Stream | None = None
-        self._announced = False  # `playing` was sent
+        self._heard: Heard | None = None  # of what is on the air
         self._tail_written = False
 
     @property
@@ -54,31 +61,34 @@ class Deliverer:
     def pump(self, now: float, forget: Callable[[Stream], None]) -> None:
         """Hand over all that can be now; `forget` is told of every stream that ended."""
         for stream in self._scheduler:
-            if stream.sink == "client":
+            if stream.streams:
                 self._feed_client(stream, now)
+            while stream.sink == "none" and stream.outbox and not stream.paused:
+                self._scheduler.taken(stream, now)
         self._feed_speaker(now)
         self._scheduler.expire(now)
         while finished := self._scheduler.take_finished():  # a `done` may find its client gone
             for finish in finished:
                 forget(finish.stream)
-                self._finish(finish)
+                self._finish(finish, now)
 
     def _feed_client(self, stream: Stream, now: float) -> None:
         while (piece := self._scheduler.offer(stream, now)) is not None:
-            audio = wire.Audio(
-                id=stream.id, seq=stream.seq, at=stream.samples, sentence=piece.sentence
+            both = stream.sink == "both"
+            seq, at = (
+                (stream.copied, stream.copied_samples) if both else (stream.seq, stream.samples)
             )
+            audio = wire.Audio(id=stream.id, seq=seq, at=at, sentence=piece.sentence)
             delivery = self.reply(stream.client, audio, piece.pcm)
             if delivery is Delivery.FULL:
                 self._scheduler.block(stream, now)
             if delivery is not Delivery.SENT:
                 return
-            self._scheduler.taken(stream, now)
+            self._scheduler.sent(stream, now)
 
     def _feed_speaker(self, now: float) -> None:
-        if self._on_air is not None and self._on_air.ended:
-            self._speaker.cancel()
-            self._on_air = None
+        if self._on_air is not None and (self._on_air.ended or self._on_air.paused):
+            self._off_air(self._on_air, now)
         stream = self._on_air = self._on_air or self._next_on_air()
         if stream is None:
             return
@@ -88,8 +98,8 @@ class Deliverer:
             self._scheduler.failed(stream, wire.SPEAKER_UNAVAILABLE, str(error))
 
     def _next_on_air(self) -> Stream | None:
-        """The oldest utterance for the speaker, once it has audio."""
-        mine = next((s for s in self._scheduler if s.sink == "speaker"), None)
+        """The first utterance for the speaker, once it has audio."""
+        mine = first_on_air(s for s in self._scheduler if not s.paused)
         if mine is None:
             return None
         if mine.made and not mine.outbox:
@@ -99,16 +109,32 @@ class Deliverer:
             self._check_lost(mine)
             return None
         self._speaker.begin(mine.rate)
-        self._announced = self._tail_written = False
+        self._tail_written = False
+        self._heard = Heard(mine, self._speaker.state.latency_s)
+        mine.on_air, mine.heard = True, mine.samples
         return mine
 
+    def _off_air(self, stream: Stream, now: float) -> None:
+        """It has ended, or was paused: then what was not heard goes back to its outbox."""
+        self._speaker.cancel()
+        stream.on_air, self._on_air = False, None
+        if self._heard is not None:
+            stream.heard = self._heard.count(now)
+            if not stream.ended:
+                self._heard.take_back(now)
+
     def _play(self, stream: Stream, now: float) -> None:
-        speaker = self._speaker
+        speaker, heard = self._speaker, self._heard
+        assert heard is not None, "nothing is on the air"
         self._check_lost(stream)
+        if speaker.started_at is not None:
+            heard.started(speaker.started_at)
         while stream.outbox and speaker.write(stream.outbox[0].pcm):
+            heard.wrote(stream.outbox[0], now)
             self._scheduler.taken(stream, now)
-        if not self._announced and speaker.started_at is not None:
-            self._announced = True
+        stream.heard = heard.count(now)
+        if not stream.announced and speaker.started_at is not None:
+            stream.announced = True
             stream.first_audio = speaker.started_at
             ttfa_ms = 1000 * (speaker.started_at - stream.admitted)
             self.reply(stream.client, wire.Playing(id=stream.id, ttfa_ms=ttfa_ms))
@@ -123,19 +149,23 @@ class Deliverer:
         if reason:
             self._scheduler.failed(stream, wire.SPEAKER_UNAVAILABLE, reason)
 
-    def _finish(self, finish: Finish) -> None:
-        stream, stats = finish.stream, self._stats
+    def hand_over(self, stream: Stream) -> None:
+        """Tell whoever asked for a stream that another request gets its replies from now on."""
+        text = "another request with its key was sent; that one is answered"
+        told = wire.Done(id=stream.id, why="superseded", text=text, samples=stream.samples)
+        self._post.send(stream.client, [wire.encode(told)])
+
+    def _finish(self, finish: Finish, now: float) -> None:
+        stream = finish.stream
         audio_s = stream.samples / stream.rate
         ttfa_ms = (
             None if stream.first_audio is None else 1000 * (stream.first_audio - stream.admitted)
         )
-        stats.done += finish.why == "end"
-        stats.cancelled += finish.why == "cancelled"
-        stats.failed += finish.why == "error"
-        stats.audio_s += audio_s
-        stats.synth_s += stream.synth_s
-        if ttfa_ms is not None:
-            stats.ttfa_ms.append(ttfa_ms)
+        if finish.why == "end":
+            self.pace.learn(stream)
+            if stream.heard is not None:
+                stream.heard = stream.samples
+        self._stats.count(finish.why, audio_s, stream.synth_s, ttfa_ms)
         done = wire.Done(
             id=stream.id,
             why=finish.why,
@@ -144,7 +174,9 @@ class Deliverer:
             samples=stream.samples,
             audio_s=audio_s,
             synth_s=stream.synth_s,
+            heard_samples=stream.heard,
             ttfa_ms=ttfa_ms,
         )
+        self.keys.finished(stream, done, now)
         self.reply(stream.client, done)
         log.info("%s: %s after %.2f s", stream.id, finish.code or finish.why, audio_s)

@@ -7,14 +7,21 @@ An admitted `Stream` waits, is worked on by turns, and ends exactly once: it app
 from __future__ import annotations
 
 import itertools
-from collections import deque
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from sambertd_client.protocol import BUSY, CLIENT_STALLED, DUPLICATE_ID, MAX_CREDIT, Sink, Why
+from sambertd_client.protocol import (
+    BUSY,
+    DUPLICATE_ID,
+    MAX_CREDIT,
+    Priority,
+    Sink,
+    Why,
+)
 
-OUTBOX_CHUNKS = 8  # made ahead of the sink while nobody waits; else at most the whole text's audio
+from daemon import precedence
+from daemon.patience import Patience
+from daemon.stream import Finish, Piece, Stream, Wish
 
 
 class RefusedError(Exception):
@@ -25,53 +32,22 @@ class RefusedError(Exception):
         self.code = code
 
 
-class Piece(NamedTuple):
-    pcm: bytes
-    sentence: int
-
-
-class Finish(NamedTuple):
-    """How a stream ended; code and text with why="error"."""
-
-    stream: Stream
-    why: Why
-    code: str | None = None
-    text: str | None = None
-
-
-@dataclass(eq=False, slots=True)
-class Stream:
-    """One admitted utterance. Times are seconds of the caller's clock."""
-
-    client: bytes
-    id: str
-    sink: Sink
-    rate: int
-    credit: int
-    admitted: float
-    outbox: deque[Piece] = field(default_factory=deque)
-    started: bool = False  # has had a turn
-    made: bool = False  # the engine has nothing more to give
-    ended: bool = False
-    turn: int = 0
-    seq: int = 0  # pieces taken
-    samples: int = 0  # samples taken
-    synth_s: float = 0.0
-    first_audio: float | None = None
-    blocked_since: float | None = None
-
-    @property
-    def has_room(self) -> bool:
-        return len(self.outbox) < OUTBOX_CHUNKS
-
-
 class Scheduler:
     """Streams by (client, id), in the order of their admission."""
 
-    def __init__(self, in_work: int, waiting: int, stall_s: float) -> None:
+    def __init__(
+        self,
+        in_work: int,
+        waiting: int,
+        stall_s: float,
+        per_client: int | None = None,
+        append_s: float = 30.0,
+        pause_s: float = 600.0,
+    ) -> None:
         self.open_limit = in_work  # streams the engines have open at once
         self._capacity = in_work + waiting
-        self._stall_s = stall_s
+        self._per_client = per_client or self._capacity
+        self._patience = Patience(stall_s, append_s, pause_s)
         self._streams: dict[tuple[bytes, str], Stream] = {}
         self._finished: list[Finish] = []
         self._turns = itertools.count(1)
@@ -88,34 +64,69 @@ class Scheduler:
         return sum(not stream.started for stream in self._streams.values())
 
     def admit(
-        self, client: bytes, request_id: str, sink: Sink, rate: int, credit: int, now: float
+        self,
+        client: bytes,
+        request_id: str,
+        sink: Sink,
+        rate: int,
+        credit: int,
+        now: float,
+        wish: Wish | None = None,
     ) -> Stream:
-        """A new stream, last in the queue. Raises RefusedError."""
+        """A new stream; others, or itself, may end because of it. Raises RefusedError."""
+        self._check_id(client, request_id)
+        stream = Stream(
+            client, request_id, sink, rate, min(credit, MAX_CREDIT), now, wish or Wish()
+        )
+        live = self._streams.values()
+        if stream.wish.queue == "drop" and any(precedence.shares_sink(s, stream) for s in live):
+            text = 'something is being said there, and queue is "drop"; leave it out to wait'
+            raise RefusedError(BUSY, text)
+        superseded = precedence.superseded(stream, live)
+        self._check_capacity(client, [s for s in live if s not in superseded])
+        precedence.postpone(stream, live)
+        self._streams[client, request_id] = stream
+        for loser in superseded:
+            self._end(loser, "superseded")
+        return stream
+
+    def _check_id(self, client: bytes, request_id: str) -> None:
         if (client, request_id) in self._streams:
             text = f"id {request_id!r} is still in use by a live request; choose a new one"
             raise RefusedError(DUPLICATE_ID, text)
-        if len(self._streams) >= self._capacity:
-            count = len(self._streams)
-            text = f"{count} utterances are in work or waiting; try again when one is done"
+
+    def _check_capacity(self, client: bytes, live: list[Stream]) -> None:
+        if len(live) >= self._capacity:
+            text = f"{len(live)} utterances are in work or waiting; try again when one is done"
             raise RefusedError(BUSY, text)
-        stream = Stream(client, request_id, sink, rate, min(credit, MAX_CREDIT), now)
-        self._streams[client, request_id] = stream
-        return stream
+        mine = sum(stream.client == client for stream in live)
+        if mine >= self._per_client:
+            text = f"{mine} utterances of this client are live; try again when one is done"
+            raise RefusedError(BUSY, text)
+
+    def find(self, client: bytes, request_id: str) -> Stream | None:
+        return self._streams.get((client, request_id))
 
     def next_turn(self) -> Stream | None:
         """The stream whose next chunk the engine shall make now; asked while no turn is under way.
 
-        A stream that waits is begun as soon as one of the `open_limit` places is free. Else: first
-        audio first, then those with room in their outbox, the speaker (it runs dry) before clients,
-        then whoever waited longest. While somebody waits for a place, a full outbox is no reason to
-        pause: who has a place goes on to its end, so a slow client holds up nobody.
+        A stream that waits is begun as soon as one of the `open_limit` places is free: by priority,
+        then of the client with the fewest in work, then the oldest. Else: first audio first, then
+        those with room in their outbox, the speaker (it runs dry) before clients, then whoever
+        waited longest. While somebody waits for a place, a full outbox is no reason to pause: who
+        has a place goes on to its end, so a slow client holds up nobody.
         """
         opened = [s for s in self._streams.values() if s.started and not s.made]
-        fresh = next((s for s in self._streams.values() if not s.started), None)
+        fresh = self._next_fresh(opened)
         if fresh is not None and len(opened) < self.open_limit:
             return self._turn(fresh)
         ready = [s for s in opened if fresh is not None or s.has_room]
         return self._turn(min(ready, key=_urgency)) if ready else None
+
+    def _next_fresh(self, opened: list[Stream]) -> Stream | None:
+        in_work = Counter(stream.client for stream in opened)
+        waiting = (s for s in self._streams.values() if s.waits)
+        return min(waiting, key=lambda s: (precedence.rank(s), in_work[s.client]), default=None)
 
     def spoke(
         self, stream: Stream, pieces: tuple[bytes, ...], sentence: int, took_s: float
@@ -123,7 +134,20 @@ class Scheduler:
         """The engine made audio in this stream's turn; it is dropped if the stream has ended."""
         stream.synth_s += took_s
         if not stream.ended:
-            stream.outbox.extend(Piece(pcm, sentence) for pcm in pieces)
+            made = [Piece(pcm, sentence) for pcm in pieces]
+            stream.outbox.extend(made)
+            if stream.sink == "both":
+                stream.copies.extend(made)
+
+    def starve(self, stream: Stream, took_s: float = 0.0) -> None:
+        """It has no text now, but will have: it gives up its place until `fed`."""
+        stream.synth_s += took_s
+        stream.starved, stream.started = True, False
+
+    def fed(self, stream: Stream, chars: int, *, ready: bool) -> None:
+        """More of its text has come; ready: a whole sentence, or the end."""
+        stream.appended += chars
+        stream.starved, stream.starved_since = stream.starved and not ready, None
 
     def exhausted(self, stream: Stream, took_s: float) -> None:
         """The engine has made the last of it; a client's stream ends when it has been taken."""
@@ -142,62 +166,107 @@ class Scheduler:
             stream.credit = min(stream.credit + credit, MAX_CREDIT)
 
     def offer(self, stream: Stream, now: float) -> Piece | None:
-        """The piece its sink may take next, if any: a client needs credit for it."""
-        if stream.ended or not stream.outbox:
+        """The piece its client may take next, if any and if there is credit for it."""
+        ready = stream.copies if stream.sink == "both" else stream.outbox
+        if stream.ended or stream.paused or not ready:
             return None
-        if stream.sink == "client" and stream.credit < 1:
+        if stream.credit < 1:
             self.block(stream, now)
             return None
-        return stream.outbox[0]
+        return ready[0]
 
     def block(self, stream: Stream, now: float) -> None:
         """Its client takes nothing at the moment; after stall_s that ends it, see `expire`."""
-        if stream.blocked_since is None:
+        if stream.blocked_since is None and stream.sink == "client":
             stream.blocked_since = now
 
+    def sent(self, stream: Stream, now: float) -> None:
+        """The piece last offered has gone to the client."""
+        stream.credit -= 1
+        if stream.sink == "both":
+            piece = stream.copies.popleft()
+            stream.copied += 1
+            stream.copied_samples += len(piece.pcm) // stream.sample_bytes
+        else:
+            self.taken(stream, now)
+
     def taken(self, stream: Stream, now: float) -> None:
-        """The piece last offered has gone to the sink."""
+        """The first piece of the outbox has gone to the sink."""
         piece = stream.outbox.popleft()
         stream.blocked_since = None
         stream.first_audio = now if stream.first_audio is None else stream.first_audio
         stream.seq += 1
-        stream.samples += len(piece.pcm) // 2
-        if stream.sink == "client":
-            stream.credit -= 1
+        stream.samples += len(piece.pcm) // stream.sample_bytes
         self._end_if_taken(stream)
 
     def played(self, stream: Stream) -> None:
         """The speaker has played the last sample of a stream that was made and taken."""
         self._end(stream, "end")
 
-    def cancel(self, client: bytes | None, request_id: str | None) -> list[str]:
-        """End the streams of a client (None: of all) with this id (None: any); their ids."""
-        chosen = [
-            s
-            for s in self._streams.values()
-            if client in (None, s.client) and request_id in (None, s.id)
-        ]
+    def cancel(
+        self, client: bytes | None, request_id: str | None, priority: Priority | None = None
+    ) -> list[str]:
+        """End the streams of a client, with this id and of this priority; None: any. Their ids."""
+        chosen = self._chosen(client, request_id, priority)
         for stream in chosen:
             self._end(stream, "cancelled")
         return [stream.id for stream in chosen]
 
+    def pause(self, client: bytes | None, request_id: str | None, now: float) -> list[str]:
+        """Hold the streams of a client with this id, None: any; the ids of those held now."""
+        chosen = [s for s in self._chosen(client, request_id) if not s.paused]
+        for stream in chosen:
+            stream.paused_since, stream.blocked_since = now, None
+        return [stream.id for stream in chosen]
+
+    def resume(self, client: bytes | None, request_id: str | None) -> list[str]:
+        """Let them go on; the ids of those that were held."""
+        chosen = [s for s in self._chosen(client, request_id) if s.paused]
+        for stream in chosen:
+            stream.paused_since = None
+        return [stream.id for stream in chosen]
+
+    def _chosen(
+        self, client: bytes | None, request_id: str | None, priority: Priority | None = None
+    ) -> list[Stream]:
+        return [
+            s
+            for s in self._streams.values()
+            if client in (None, s.client)
+            and request_id in (None, s.id)
+            and priority in (None, s.wish.priority)
+        ]
+
     def drop(self, client: bytes) -> None:
         """A client is gone: what was for it ends; what it said to the speaker is still heard."""
         for stream in self:
-            if stream.client == client and stream.sink == "client":
+            if stream.client == client and not stream.plays:
                 self._end(stream, "cancelled")
+            elif stream.client == client:
+                stream.copies.clear()
+                stream.credit = 0
+
+    def supersede(self, stream: Stream) -> None:
+        """Another utterance takes its place."""
+        self._end(stream, "superseded")
+
+    def adopt(self, stream: Stream, client: bytes, request_id: str) -> None:
+        """A live stream belongs to another request from now on. Raises RefusedError."""
+        self._check_id(client, request_id)
+        old, new = (stream.client, stream.id), (client, request_id)
+        stream.client, stream.id = new
+        self._streams = {new if key == old else key: one for key, one in self._streams.items()}
 
     def end_all(self, why: Why, code: str | None = None, text: str | None = None) -> None:
         for stream in self:
             self._end(stream, why, code, text)
 
     def expire(self, now: float) -> None:
-        """End the streams whose client has taken nothing for stall_s seconds."""
+        """End the streams that have lasted too long in one way or another."""
         for stream in self:
-            since = stream.blocked_since
-            if since is not None and now - since >= self._stall_s:
-                text = f"no audio was taken for {self._stall_s:g} s; grant credit as you consume"
-                self._end(stream, "error", CLIENT_STALLED, text)
+            end = self._patience.end(stream, now)
+            if end is not None:
+                self._end(stream, *end)
 
     def take_finished(self) -> list[Finish]:
         """Streams that ended since the last call, each exactly once."""
@@ -210,7 +279,7 @@ class Scheduler:
         return stream
 
     def _end_if_taken(self, stream: Stream) -> None:
-        if stream.made and not stream.outbox and stream.sink == "client":
+        if stream.made and not stream.outbox and not stream.plays:
             self._end(stream, "end")
 
     def _end(
@@ -220,11 +289,13 @@ class Scheduler:
             return
         stream.ended = True
         stream.outbox.clear()
+        stream.copies.clear()
         del self._streams[stream.client, stream.id]
         self._finished.append(Finish(stream, why, code, text))
 
 
-def _urgency(stream: Stream) -> tuple[bool, bool, bool, int]:
-    """Less is more urgent."""
-    begun = stream.seq + len(stream.outbox) > 0
-    return begun, not stream.has_room, stream.sink != "speaker", stream.turn
+def _urgency(stream: Stream) -> tuple[bool, bool, int, int, int]:
+    """Less is more urgent. A priority counts until the first audio, and for the speaker's queue."""
+    sink = 0 if stream.plays else 1 if stream.streams else 2
+    rank = precedence.rank(stream) if stream.plays or not stream.has_begun else 0
+    return stream.has_begun, not stream.has_room, sink, rank, stream.turn

@@ -63,7 +63,14 @@ class Server:
         self._speaker = Speaker(config.speaker, self._waker.set)
         self._loaded: Shelf | None = None  # until the speaker is settled too
         stats, limits = Stats(), config.limits
-        scheduler = Scheduler(limits.in_work, limits.waiting, limits.stall_s)
+        scheduler = Scheduler(
+            limits.in_work,
+            limits.waiting,
+            limits.stall_s,
+            limits.per_client,
+            limits.append_s,
+            limits.pause_s,
+        )
         self._deliverer = Deliverer(scheduler, self._transport, self._speaker, stats)
         self._service = Service(
             limits,
@@ -174,7 +181,7 @@ class Server:
 
     def _tell(self, detail: str) -> None:
         """From the engine thread: what is being loaded."""
-        self._service.detail = detail
+        self._service.tell(detail)
         log.info("%s", detail)
         self._notifier.status(detail)
 

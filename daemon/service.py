@@ -7,22 +7,27 @@ worker and the delivery. Nothing here blocks, so cancel and status never wait fo
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sambertd_client import protocol as wire
 
-from daemon import engine_report
+from daemon import engine_report, reports
 from daemon import worker as engine
 from daemon.building import Build
+from daemon.checks import check, check_length
 from daemon.config import EngineConfig, Limits
 from daemon.delivery import Deliverer
+from daemon.job import Job
+from daemon.pcm import PcmForm
 from daemon.playback import Speaker
-from daemon.scheduler import RefusedError, Scheduler, Stream
+from daemon.precedence import before
+from daemon.scheduler import RefusedError, Scheduler
 from daemon.stats import Stats
+from daemon.stream import Stream, Wish
 from daemon.voices import Shelf, SpeakingVoice
 from engines.style import Style
 
@@ -47,27 +52,27 @@ class Service:
         engines: EngineConfig,
         builds: Mapping[str, Build],
     ) -> None:
-        self.state: wire.State = "loading"
-        self.detail = "loading voices"
+        self._life = reports.Life(version)
         self._limits = limits
         self._scheduler = scheduler
         self._worker = worker
         self._deliverer = deliverer
         self._speaker = speaker
         self._stats = stats
-        self._version = version
         self._engines, self._builds = engines, builds
         self._shelf = Shelf()
-        self._jobs: dict[Stream, engine.Job] = {}
+        self._jobs: dict[Stream, Job] = {}
         self._replaced: list[Resident] = []  # voices whose last streams are still open
         self._turn: Stream | None = None  # the stream the engine works on now
-        self._started = time.monotonic()
-        self._instance = os.urandom(8).hex()
+
+    def tell(self, detail: str) -> None:
+        """What is being done, in words; from any thread."""
+        self._life.detail = detail
 
     def ready(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._scheduler.open_limit = min(self._limits.in_work, shelf.streams)
-        self.state, self.detail = "ready", "ready"
+        self._life.state, self._life.detail = "ready", "ready"
 
     def renew(self, resident: Resident) -> None:
         """What is begun from now on is spoken by this voice; what has begun ends on the old one."""
@@ -77,7 +82,7 @@ class Service:
             return
         self._shelf.voices[name] = resident.voice
         for stream, job in self._jobs.items():
-            if job.voice is old.voice and not stream.started:
+            if job.voice is old.voice and not stream.started and not stream.has_begun:
                 job.voice = resident.voice
         self._replaced.append(old)
         self._retire()
@@ -95,27 +100,43 @@ class Service:
                 self._say(client, request)
             case wire.Credit():
                 self._scheduler.grant(client, request.id, request.grant)
+            case wire.Append() | wire.End():
+                self._append(client, request)
             case wire.Cancel():
                 whose = client if request.scope == "mine" else None
-                ids = self._scheduler.cancel(whose, request.target)
+                ids = self._scheduler.cancel(whose, request.target, request.priority)
                 self._deliverer.reply(client, wire.Cancelled(id=request.id, ids=ids))
+            case wire.Pause():
+                whose = client if request.scope == "mine" else None
+                ids = self._scheduler.pause(whose, request.target, time.monotonic())
+                self._deliverer.reply(client, wire.Paused(id=request.id, ids=ids))
+            case wire.Resume():
+                whose = client if request.scope == "mine" else None
+                ids = self._scheduler.resume(whose, request.target)
+                self._deliverer.reply(client, wire.Resumed(id=request.id, ids=ids))
             case wire.Hello():
                 self._deliverer.reply(client, self._welcome(client, request.id))
             case wire.Voices():
-                self._deliverer.reply(client, self._voice_list(request.id))
+                self._deliverer.reply(client, reports.voice_list(request.id, self._shelf))
             case wire.Status():
                 self._deliverer.reply(client, self._status(request.id))
             case wire.Engines():
                 report = engine_report.report(request.id, self._shelf, self._builds, self._engines)
                 self._deliverer.reply(client, report)
 
-    def take(self, result: engine.Spoken | engine.Exhausted | engine.Failed) -> None:
+    def take(self, result: engine.Turn) -> None:
         """Book one result of the engine."""
         stream, self._turn = self._turn, None
         assert stream is not None, "a result without an order"
         match result:
             case engine.Spoken():
+                if not stream.has_begun:
+                    self._deliverer.pace.learn_first(result.took_s)
                 self._scheduler.spoke(stream, result.pieces, result.sentence, result.took_s)
+            case engine.Starved():
+                job = self._jobs.get(stream)
+                if job is not None and not job.texts and job.more:
+                    self._scheduler.starve(stream, result.took_s)
             case engine.Exhausted():
                 self._scheduler.exhausted(stream, result.took_s)
             case engine.Failed():
@@ -135,7 +156,7 @@ class Service:
         self._deliverer.pump(time.monotonic(), self._forget)
 
     def stopping(self) -> None:
-        self.state, self.detail = "stopping", "shutting down"
+        self._life.state, self._life.detail = "stopping", "shutting down"
         self.end_all(wire.SHUTTING_DOWN, "the daemon is shutting down")
 
     def close(self) -> None:
@@ -156,52 +177,93 @@ class Service:
     def _say(self, client: bytes, say: wire.Say) -> None:
         self._stats.requests += 1
         try:
-            voice = self._checked(say)
-            before = len(self._scheduler)
-            info, now = voice.info, time.monotonic()
-            stream = self._scheduler.admit(
-                client, say.id, say.sink, info.sample_rate, say.credit, now
-            )
+            voice = check(say, self._life, self._limits, self._shelf, self._speaker)
+            if not self._said_before(client, say):
+                self._admit(client, say, voice)
         except RefusedError as refusal:
             self._stats.refused += 1
             self._refuse(client, say.id, refusal.code, str(refusal))
-            return
+
+    def _admit(self, client: bytes, say: wire.Say, voice: SpeakingVoice) -> None:
+        """A new utterance. Raises RefusedError."""
+        now, pace = time.monotonic(), self._deliverer.pace
+        form = PcmForm(voice.info.sample_rate, say.rate, say.format)
+        wish = Wish(say.priority, say.queue, len(say.text), say.key, say.deadline_s)
+        stream = self._scheduler.admit(client, say.id, say.sink, form.rate, say.credit, now, wish)
+        stream.sample_bytes = form.sample_bytes
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
-        self._jobs[stream] = engine.Job(voice, say.text, style)
+        job = Job(voice, deque(() if say.more else (say.text,)), style, form, say.more)
+        self._jobs[stream] = job
+        if say.more:
+            job.append(say.text)
+            if not job.texts:
+                self._scheduler.starve(stream)
         accepted = wire.Accepted(
             id=say.id,
-            voice=info.name,
-            rate=info.sample_rate,
-            position=before,
-            instance=self._instance,
+            voice=voice.info.name,
+            rate=form.rate,
+            format=form.name,
+            position=len(before(stream, self._scheduler)),
+            start_s=pace.start_s(stream, self._scheduler, self._scheduler.open_limit),
+            instance=self._life.instance,
         )
+        if say.key is not None:
+            self._deliverer.keys.remember(say.key, stream, accepted)
         self._deliverer.reply(client, accepted)
 
-    def _checked(self, say: wire.Say) -> SpeakingVoice:
-        """The voice for a request that can be met. Raises RefusedError."""
-        if self.state == "loading":
-            raise RefusedError(
-                wire.NOT_READY, f"the daemon is {self.detail}; try again in a second"
-            )
-        if self.state == "stopping":
-            raise RefusedError(wire.SHUTTING_DOWN, "the daemon is shutting down")
-        if not say.text.strip():
-            raise RefusedError(wire.TEXT_EMPTY, "there is no text to speak")
-        if len(say.text) > self._limits.text_chars:
-            length, most = len(say.text), self._limits.text_chars
-            text = f"the text has {length} characters, at most {most} go in one request; split it"
-            raise RefusedError(wire.TEXT_TOO_LONG, text)
-        voices = self._shelf.voices
-        voice = voices.get(say.voice) if say.voice else next(iter(voices.values()))
-        if voice is None:
-            raise _unknown(wire.UNKNOWN_VOICE, "voice", say.voice, voices)
-        if say.speaker is not None and say.speaker not in voice.info.speakers:
-            raise _unknown(wire.UNKNOWN_SPEAKER, "speaker", say.speaker, voice.info.speakers)
-        if say.emotion not in voice.info.emotions:
-            raise _unknown(wire.UNKNOWN_EMOTION, "emotion", say.emotion, voice.info.emotions)
-        if say.sink == "speaker" and not self._speaker.state.available:
-            raise RefusedError(wire.SPEAKER_UNAVAILABLE, self._speaker.state.reason)
-        return voice
+    def _append(self, client: bytes, request: wire.Append | wire.End) -> None:
+        """More text for a live utterance, or its end."""
+        stream = self._scheduler.find(client, request.target)
+        job = self._jobs.get(stream) if stream is not None else None
+        if stream is None or job is None or not job.more:
+            text = f"no live utterance {request.target!r} of this client waits for text"
+            self._refuse(client, request.id, wire.NOT_OPEN, text)
+            return
+        added = 0
+        if isinstance(request, wire.Append):
+            added = len(request.text)
+            try:
+                check_length(job.unspoken + added, self._limits)
+            except RefusedError as refusal:
+                self._refuse(client, request.id, refusal.code, str(refusal))
+                return
+            job.append(request.text)
+        else:
+            job.end()
+        self._scheduler.fed(stream, added, ready=bool(job.texts) or not job.more)
+        self._deliverer.reply(client, wire.Appended(id=request.id, unspoken=job.unspoken))
+
+    def _said_before(self, client: bytes, say: wire.Say) -> bool:
+        """Whether a request with this key was accepted before: then it is answered as that was.
+
+        What a connection was to get as audio cannot be sent again: it is made anew, and only once.
+        Raises RefusedError.
+        """
+        known = self._deliverer.keys.find(say.key, time.monotonic())
+        if known is None:
+            return False
+        stream, again = known.stream, (client, say.id)
+        if known.done is None and (stream.client, stream.id) != again:
+            if stream.streams:
+                self._scheduler.supersede(stream)
+                return False
+            self._deliverer.hand_over(stream)
+            self._scheduler.adopt(stream, *again)
+        elif stream.streams:
+            return False
+        for answer in known.answers(say.id):
+            self._deliverer.reply(client, answer)
+        return True
+
+    def _welcome(self, client: bytes, request_id: str) -> wire.Welcome:
+        live = [stream.id for stream in self._jobs if stream.client == client]
+        return reports.welcome(request_id, self._life, self._limits, self._speaker, live)
+
+    def _status(self, request_id: str) -> wire.StatusReport:
+        lines, life, queue = self.engines(), self._life, self._scheduler
+        return reports.status(
+            request_id, life, self._shelf, queue, self._stats, self._speaker, lines
+        )
 
     def _refuse(self, client: bytes, request_id: str, code: str, text: str) -> None:
         self._deliverer.reply(client, wire.Error(id=request_id, code=code, text=text))
@@ -219,82 +281,3 @@ class Service:
         while silent:
             others = [*silent[1:], *self._replaced, *self._shelf.residents.values()]
             self._worker.retire(partial(silent.pop(0).close, others))
-
-    def _welcome(self, client: bytes, request_id: str) -> wire.Welcome:
-        limits = self._limits
-        return wire.Welcome(
-            id=request_id,
-            server="sambertd",
-            server_version=self._version,
-            instance=self._instance,
-            protocol=(wire.PROTOCOL_MIN, wire.PROTOCOL_MAX),
-            state=self.state,
-            formats=[wire.FORMAT],
-            sinks=["client", "speaker"] if self._speaker.state.available else ["client"],
-            limits=wire.Limits(
-                text_chars=limits.text_chars,
-                in_work=limits.in_work,
-                waiting=limits.waiting,
-                frame_bytes=wire.MAX_FRAME_BYTES,
-                credit=wire.MAX_CREDIT,
-                stall_s=limits.stall_s,
-            ),
-            live=[stream.id for stream in self._jobs if stream.client == client],
-        )
-
-    def _voice_list(self, request_id: str) -> wire.VoiceList:
-        default = next(iter(self._shelf.voices), "")
-        entries = [
-            wire.VoiceEntry(
-                name=info.name,
-                language=info.language,
-                licence=info.licence,
-                sample_rate=info.sample_rate,
-                speakers=list(info.speakers),
-                emotions=list(info.emotions),
-                default=info.name == default,
-            )
-            for info in (voice.info for voice in self._shelf.voices.values())
-        ]
-        broken = [
-            wire.BrokenVoice(path=b.path, code=b.code, text=b.text) for b in self._shelf.broken
-        ]
-        return wire.VoiceList(id=request_id, voices=entries, broken=broken)
-
-    def _status(self, request_id: str) -> wire.StatusReport:
-        stats, speaker, sound = self._stats, self._speaker, self._speaker.state
-        return wire.StatusReport(
-            id=request_id,
-            state=self.state,
-            detail=self.detail,
-            server_version=self._version,
-            pid=os.getpid(),
-            uptime_s=time.monotonic() - self._started,
-            voices=list(self._shelf.voices),
-            broken_voices=len(self._shelf.broken),
-            in_work=len(self._scheduler) - self._scheduler.waiting,
-            waiting=self._scheduler.waiting,
-            requests=stats.requests,
-            done=stats.done,
-            cancelled=stats.cancelled,
-            failed=stats.failed,
-            refused=stats.refused,
-            bad_messages=stats.bad_messages,
-            audio_s=stats.audio_s,
-            synth_s=stats.synth_s,
-            ttfa_ms_p50=stats.ttfa_ms_p50(),
-            engines=self.engines(),
-            speaker=wire.SpeakerStatus(
-                available=sound.available,
-                device=sound.device,
-                rate=sound.rate,
-                latency_ms=1000 * sound.latency_s,
-                underruns=speaker.underruns,
-                reopened=max(0, speaker.opened - 1),
-                reason=sound.reason,
-            ),
-        )
-
-
-def _unknown(code: str, kind: str, name: str | None, known: Iterable[str]) -> RefusedError:
-    return RefusedError(code, f"no {kind} {name!r}; choose of: {', '.join(known)}")

@@ -12,29 +12,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from sambertd_client.protocol import TEXT_EMPTY
 
+from daemon.job import Job
 from daemon.memory import trim
-from daemon.voices import AudioChunk, Shelf, SpeakingVoice
-from engines.errors import EngineError, VoiceError
-from engines.style import Style
+from daemon.pcm import pcm_s16le as pcm_s16le
+from daemon.voices import AudioChunk, Shelf
+from engines.errors import EngineError, TextError, VoiceError
 
 log = logging.getLogger(__name__)
-MAX_CHUNK = 9600  # samples of one wire message or ring write: the engines' largest at 16 kHz
-
-
-@dataclass(eq=False, slots=True)
-class Job:
-    """One utterance in the engine; `cancelled` may be set by any thread, at any time."""
-
-    voice: SpeakingVoice
-    text: str
-    style: Style
-    cancelled: bool = False
-    chunks: Iterator[AudioChunk] | None = field(default=None, init=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +38,7 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One step's outcome: pieces of s16le PCM of at most MAX_CHUNK samples; engine seconds."""
+    """One step's outcome: pieces of PCM of at most MAX_CHUNK samples; engine seconds."""
 
     job: Job
     pieces: tuple[bytes, ...]
@@ -59,6 +48,14 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
+    job: Job
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Starved:
+    """All text that has come is spoken, and there is more to come."""
+
     job: Job
     took_s: float
 
@@ -75,7 +72,8 @@ class Crashed:
     error: BaseException
 
 
-Result = Loaded | Unusable | Spoken | Exhausted | Failed | Crashed
+Turn = Spoken | Starved | Exhausted | Failed  # what comes of one step
+Result = Loaded | Unusable | Turn | Crashed
 
 
 class Worker:
@@ -142,13 +140,6 @@ class Worker:
         return True
 
 
-def pcm_s16le(pcm: NDArray[np.float32]) -> bytes:
-    """Float samples as little-endian 16-bit PCM: rounded, clipped at full scale, never wrapped."""
-    scaled = np.rint(np.asarray(pcm, np.float32) * 32767.0)
-    samples: NDArray[np.int16] = np.clip(scaled, -32768, 32767).astype("<i2")
-    return samples.tobytes()
-
-
 def _load(load: Callable[[], Shelf]) -> Result:
     try:
         return Loaded(load())
@@ -158,22 +149,54 @@ def _load(load: Callable[[], Shelf]) -> Result:
 
 def _advance(job: Job) -> Result:
     started = time.monotonic()
+    more = job.more  # asked first: the last text is there before this changes
     try:
-        if job.chunks is None:
-            plan = job.voice.plan(job.text, job.style)
-            job.chunks = iter(job.voice.stream(plan, lambda: job.cancelled))
-        chunk = None if job.cancelled else next(job.chunks, None)
+        chunk = None if job.cancelled else _next_chunk(job)
     except EngineError as error:
         return Failed(job, error.code, str(error))
     took_s = time.monotonic() - started
     if chunk is None:
-        return Exhausted(job, took_s)
+        if more and not job.cancelled:
+            return Starved(job, took_s)
+        tail = () if job.cancelled else job.form.tail()
+        return Spoken(job, tail, job.sentence, took_s) if tail else Exhausted(job, took_s)
     if not np.isfinite(chunk.pcm).all():
         text = "the voice made samples that are not numbers; please report the text and the voice"
         return Failed(job, "internal", text)
-    pcm, step = pcm_s16le(chunk.pcm), 2 * MAX_CHUNK
-    pieces = tuple(pcm[i : i + step] for i in range(0, len(pcm), step))
-    return Spoken(job, pieces, chunk.sentence, took_s)
+    job.sentence = job.base + chunk.sentence
+    return Spoken(job, job.form.pieces(chunk.pcm), job.sentence, took_s)
+
+
+def _next_chunk(job: Job) -> AudioChunk | None:
+    """Of the text at hand or the next; None: there is no more text now. Raises EngineError."""
+    while True:
+        if job.chunks is None and not _begin_text(job):
+            return None
+        assert job.chunks is not None
+        chunk = next(job.chunks, None)
+        if chunk is not None:
+            return chunk
+        job.chunks, job.base = None, job.sentence + 1
+
+
+def _begin_text(job: Job) -> bool:
+    """Begin the next text that has words; False: there is none. Raises EngineError.
+
+    Of texts in pieces one may have none, a lone quotation mark, say: that is no error.
+    """
+    while job.texts:
+        text = job.texts.popleft()
+        job.spoken += len(text)
+        try:
+            plan = job.voice.plan(text, job.style)
+        except TextError as error:
+            in_pieces = job.more or job.texts or job.base
+            if error.code == TEXT_EMPTY and in_pieces:
+                continue
+            raise
+        job.chunks = iter(job.voice.stream(plan, lambda: job.cancelled))
+        return True
+    return False
 
 
 def _retire(close: Callable[[], None]) -> None:

@@ -6,8 +6,10 @@ from collections import Counter
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from sambertd_client.protocol import Sink
 
-from daemon.scheduler import OUTBOX_CHUNKS, RefusedError, Scheduler, Stream
+from daemon.scheduler import RefusedError, Scheduler
+from daemon.stream import OUTBOX_CHUNKS, Stream, Wish
 
 PIECE = (bytes(20),)
 
@@ -59,7 +61,7 @@ def test_stalled_streams_expire_by_the_time_without_progress() -> None:
     stream = admit(scheduler, "s", credit=1)
     step(scheduler), step(scheduler)
     assert scheduler.offer(stream, 1.0) is not None
-    scheduler.taken(stream, 1.0)
+    scheduler.sent(stream, 1.0)
     assert scheduler.offer(stream, 2.0) is None
     scheduler.expire(16.9)
     assert scheduler.take_finished() == []
@@ -104,13 +106,17 @@ class History(RuleBasedStateMachine):
     @rule(
         client=st.sampled_from([b"a", b"b"]),
         name=st.sampled_from("xyz"),
-        sink=st.sampled_from(["client", "speaker"]),
+        sink=st.sampled_from(["client", "speaker", "both", "none"]),
         credit=st.integers(0, 3),
+        deadline_s=st.sampled_from([None, 3.0]),
     )
-    def admit(self, client: bytes, name: str, sink: str, credit: int) -> None:
+    def admit(
+        self, client: bytes, name: str, sink: Sink, credit: int, deadline_s: float | None
+    ) -> None:
         live = {(s.client, s.id) for s in self.scheduler}
+        wish = Wish(deadline_s=deadline_s)
         try:
-            stream = self.scheduler.admit(client, name, sink, 16000, credit, self.now)  # type: ignore[arg-type]
+            stream = self.scheduler.admit(client, name, sink, 16000, credit, self.now, wish)
         except RefusedError as refusal:
             code = refusal.code
         else:
@@ -127,11 +133,13 @@ class History(RuleBasedStateMachine):
         assert self.turn is None or not self.turn.ended
 
     @precondition(lambda self: self.turn is not None)
-    @rule(outcome=st.sampled_from(["audio", "audio", "audio", "end", "fail"]))
+    @rule(outcome=st.sampled_from(["audio", "audio", "audio", "lack", "end", "fail"]))
     def end_turn(self, outcome: str) -> None:
         assert self.turn is not None
         if outcome == "audio":
             self.scheduler.spoke(self.turn, PIECE, 0, 0.1)
+        elif outcome == "lack":
+            self.scheduler.starve(self.turn, 0.1)
         elif outcome == "end":
             self.scheduler.exhausted(self.turn, 0.1)
         else:
@@ -145,12 +153,19 @@ class History(RuleBasedStateMachine):
             if (stream.client, stream.id) == (client, name):
                 self.granted[stream] += n
 
+    @rule(ready=st.booleans())
+    def text_comes(self, ready: bool) -> None:
+        for stream in self.scheduler:
+            self.scheduler.fed(stream, 5, ready=ready)
+
     @rule()
     def sinks_take(self) -> None:
         for stream in self.scheduler:
-            while self.scheduler.offer(stream, self.now) is not None:
+            while stream.streams and self.scheduler.offer(stream, self.now) is not None:
+                self.scheduler.sent(stream, self.now)
+            while stream.outbox and stream.sink != "client":
                 self.scheduler.taken(stream, self.now)
-            if stream.sink == "speaker" and stream.made:
+            if stream.plays and stream.made:
                 self.scheduler.played(stream)
 
     @rule(client=st.sampled_from([b"a", b"b", None]), name=st.sampled_from(["x", "y", None]))
@@ -158,10 +173,32 @@ class History(RuleBasedStateMachine):
         self.scheduler.cancel(client, name)
         assert self.scheduler.cancel(client, name) == []
 
+    @rule(client=st.sampled_from([b"a", b"b", None]), name=st.sampled_from(["x", "y", None]))
+    def pause(self, client: bytes | None, name: str | None) -> None:
+        self.scheduler.pause(client, name, self.now)
+        assert self.scheduler.pause(client, name, self.now) == []
+        for stream in self.scheduler:
+            assert not stream.paused or self.scheduler.offer(stream, self.now) is None
+
+    @rule(client=st.sampled_from([b"a", b"b", None]), name=st.sampled_from(["x", "y", None]))
+    def resume(self, client: bytes | None, name: str | None) -> None:
+        self.scheduler.resume(client, name)
+        assert self.scheduler.resume(client, name) == []
+
     @rule(client=st.sampled_from([b"a", b"b"]))
     def lose(self, client: bytes) -> None:
         self.scheduler.drop(client)
-        assert all(s.client != client or s.sink == "speaker" for s in self.scheduler)
+        assert all(s.client != client or s.plays for s in self.scheduler)
+
+    @rule(client=st.sampled_from([b"a", b"b"]), name=st.sampled_from("xyz"))
+    def ask_again(self, client: bytes, name: str) -> None:
+        taken = {(s.client, s.id) for s in self.scheduler}
+        first = next(iter(self.scheduler), None)
+        if first is not None and (client, name) not in taken:
+            order = list(self.scheduler)
+            self.scheduler.adopt(first, client, name)
+            assert list(self.scheduler) == order
+            assert self.scheduler.cancel(client, name) == [name]
 
     @rule(seconds=st.floats(0, 6))
     def wait(self, seconds: float) -> None:
@@ -181,7 +218,8 @@ class History(RuleBasedStateMachine):
         assert len(self.scheduler) <= 5
         assert sum(stream.started and not stream.made for stream in self.scheduler) <= 2
         for stream in self.admitted:
-            assert stream.sink == "speaker" or stream.seq <= self.granted[stream]
+            assert stream.sink != "client" or stream.seq <= self.granted[stream]
+            assert stream.copied <= (self.granted[stream] if stream.sink == "both" else 0)
 
     def teardown(self) -> None:
         """Whatever happened, the rest can be spoken to its end: nobody starves."""
@@ -189,6 +227,8 @@ class History(RuleBasedStateMachine):
             self.scheduler.exhausted(self.turn, 0.1)
         for stream in self.scheduler:
             self.scheduler.grant(stream.client, stream.id, 1000)
+            self.scheduler.fed(stream, 0, ready=True)
+        self.scheduler.resume(None, None)
         for _ in range(20):
             self.sinks_take()
             if (turn := self.scheduler.next_turn()) is not None:

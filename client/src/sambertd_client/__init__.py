@@ -1,7 +1,8 @@
 """Client of sambertd, the resident Mandarin voice."""
 
-from .client import Client, Utterance
+from .client import Client
 from .errors import NoDaemonError, RefusedError, ReplyError, SambertdError, SpeechError
+from .utterance import Utterance
 from .wav import WavWriter
 
 __all__ = [

@@ -7,32 +7,31 @@ the arguments after the command's name and returns the exit code.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
 from importlib import metadata
-from typing import Any
+from typing import Any, get_args
 
-import msgspec
-
+from . import look
 from . import protocol as wire
 from .endpoint import client_endpoint
-from .engine_table import report_lines
 from .errors import NoDaemonError, RefusedError, SambertdError, SpeechError
-from .speak import connect, say
-from .terminal import Progress, fail
+from .speak import say
+from .terminal import fail
 
 DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"\n\n'
+ONE = "of one utterance; default: all, of every client"
+OURS = ("say", "voices", "status", "engines", "cancel", "pause", "resume", "info")
 GROUP = "sambertctl.commands"
 OF_SAMBERTD = ("text", "doctor")  # commands that come with the daemon's own package
+PRIORITIES = get_args(wire.Priority)
 EXIT_CODES = """exit codes:
   0  done
   1  the daemon refused or failed, or the file could not be written
   2  the command line is wrong, or a text is not UTF-8
   3  no daemon answers (or --autostart could not start one)
   4  the daemon has no usable speaker
-  5  the utterance was cancelled
+  5  the utterance was cancelled, or gave way to another
   130  interrupted"""
 
 
@@ -62,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _extra_command(arguments: list[str]) -> int | None:
     """The exit code of a command of another package; None: it is one of ours."""
-    if not arguments or arguments[0] in ("say", "voices", "status", "engines", "cancel", "info"):
+    if not arguments or arguments[0] in OURS:
         return None
     for point in _entry_points():
         if point.name == arguments[0]:
@@ -79,88 +78,6 @@ def _entry_points() -> Sequence[metadata.EntryPoint]:
     if hasattr(points, "select"):
         return list(points.select(group=GROUP))
     return list(points.get(GROUP, ()))  # Python 3.9
-
-
-def _info(options: argparse.Namespace) -> int:
-    with connect(options.endpoint, Progress(quiet=options.json)) as client:
-        welcome = client.hello()
-    if not _as_json(welcome, options):
-        low, high = welcome.protocol
-        limits = welcome.limits
-        print(f"{welcome.server} {welcome.server_version}, {welcome.state}, on {options.endpoint}")
-        print(f"protocol {low} to {high}, sinks {', '.join(welcome.sinks)}")
-        print(
-            f"at most {limits.text_chars} characters, {limits.in_work} utterances in work "
-            f"and {limits.waiting} waiting"
-        )
-    return 0
-
-
-def _voices(options: argparse.Namespace) -> int:
-    with connect(options.endpoint, Progress(quiet=options.json)) as client:
-        listed = client.voices()
-    if not _as_json(listed, options):
-        for voice in listed.voices:
-            mark = " (default)" if voice.default else ""
-            print(f"{voice.name}{mark}: {voice.language}, {voice.sample_rate} Hz, {voice.licence}")
-            print(f"  speakers: {', '.join(voice.speakers)}")
-            print(f"  emotions: {', '.join(voice.emotions)}")
-        for broken in listed.broken:
-            print(f"{broken.path}: {broken.text} ({broken.code})")
-    return 0
-
-
-def _status(options: argparse.Namespace) -> int:
-    with connect(options.endpoint, Progress(quiet=options.json)) as client:
-        status = client.status()
-    if _as_json(status, options):
-        return 0
-    sound = status.speaker
-    print(f"sambertd {status.server_version}, pid {status.pid}, up {status.uptime_s:.0f} s")
-    print(f"{status.state}: {status.detail}")
-    print(f"voices: {', '.join(status.voices) or 'none'} ({status.broken_voices} broken)")
-    for line in status.engines:
-        print(f"engines: {line}")
-    print(f"{status.in_work} in work, {status.waiting} waiting")
-    print(
-        f"{status.requests} requests: {status.done} spoken, {status.cancelled} cancelled, "
-        f"{status.failed} failed, {status.refused} refused; {status.bad_messages} unreadable"
-    )
-    if status.ttfa_ms_p50 is not None and status.audio_s:
-        rtf = status.synth_s / status.audio_s
-        print(f"first audio after {status.ttfa_ms_p50:.0f} ms (p50), real-time factor {rtf:.3f}")
-    if sound.available:
-        print(
-            f"speaker: {sound.device}, {sound.rate} Hz, latency {sound.latency_ms:.0f} ms, "
-            f"{sound.underruns} underruns, reopened {sound.reopened} times"
-        )
-    else:
-        print(f"no speaker: {sound.reason}")
-    return 0
-
-
-def _engines(options: argparse.Namespace) -> int:
-    with connect(options.endpoint, Progress(quiet=options.json)) as client:
-        report = client.engines()
-    if not _as_json(report, options):
-        print("\n".join(report_lines(report, datetime.now(timezone.utc))))
-    return 0
-
-
-def _cancel(options: argparse.Namespace) -> int:
-    with connect(options.endpoint, Progress(quiet=options.json)) as client:
-        cancelled = client.cancel(options.id, scope="all")
-    if not _as_json(cancelled, options):
-        print(f"cancelled {len(cancelled.ids)}: {' '.join(cancelled.ids)}".rstrip(": "))
-    return 0
-
-
-def _as_json(message: wire.Message, options: argparse.Namespace) -> bool:
-    if options.json:
-        fields = msgspec.to_builtins(message)
-        facts = {key: value for key, value in fields.items() if key not in ("t", "v", "id")}
-        print(json.dumps(facts, ensure_ascii=False))
-    return bool(options.json)
 
 
 class _Version(argparse.Action):
@@ -187,18 +104,24 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_say(commands, common)
     for name, run, words in (
-        ("voices", _voices, "the voices of the daemon"),
-        ("status", _status, "what the daemon is doing and how well"),
-        ("engines", _engines, "what runs each graph, and what is being built"),
-        ("info", _info, "version, protocol and limits of the daemon"),
+        ("voices", look.voices, "the voices of the daemon"),
+        ("status", look.status, "what the daemon is doing and how well"),
+        ("engines", look.engines, "what runs each graph, and what is being built"),
+        ("info", look.info, "version, protocol and limits of the daemon"),
     ):
         command = commands.add_parser(name, parents=[common], help=words, description=words)
         command.set_defaults(run=run)
     cancel = commands.add_parser("cancel", parents=[common], help="end speech at once")
-    cancel.add_argument(
-        "id", nargs="?", type=_utf8, help="of one utterance; default: all, of every client"
-    )
-    cancel.set_defaults(run=_cancel)
+    cancel.add_argument("id", nargs="?", type=_utf8, help=ONE)
+    cancel.add_argument("--priority", choices=PRIORITIES, help="only utterances of this priority")
+    cancel.set_defaults(run=look.cancel)
+    for name, run, words in (
+        ("pause", look.pause, "hold speech until it is resumed"),
+        ("resume", look.resume, "let speech go on that is paused"),
+    ):
+        command = commands.add_parser(name, parents=[common], help=words, description=words)
+        command.add_argument("id", nargs="?", type=_utf8, help=ONE)
+        command.set_defaults(run=run)
     return parser
 
 
@@ -213,12 +136,31 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     words = 'what to say; "-" reads standard input'
     parser.add_argument("text", metavar="TEXT", type=_utf8, help=words)
+    follow = "speak what standard input or TEXT brings sentence by sentence, while it still comes"
+    parser.add_argument("--follow", action="store_true", help=follow)
     parser.add_argument("--voice", type=_utf8, help="see `sambertctl voices`")
     parser.add_argument("--speaker", type=_utf8, help="one of the voice's speakers")
     parser.add_argument("--emotion", type=_utf8, help="one of the voice's emotions")
     parser.add_argument("--speed", type=_between(0.5, 2), help="0.5 to 2 (default 1)")
     parser.add_argument("--pitch", type=_between(-12, 12), help="semitones, -12 to 12 (default 0)")
     parser.add_argument("--volume", type=_between(0, 2), help="0 to 2 (default 1)")
+    gives_way = "what it gives way to on the speaker (default message)"
+    parser.add_argument("--priority", choices=PRIORITIES, help=gives_way)
+    waits = "wait, end what this client said before, or be refused while something is said"
+    parser.add_argument("--queue", choices=get_args(wire.Policy), help=waits)
+    deadline = "give up where it cannot be heard within so many seconds"
+    parser.add_argument(
+        "--deadline", dest="deadline_s", metavar="S", type=_between(0.001, 86400), help=deadline
+    )
+    once = "said once, however often it is sent with this key"
+    parser.add_argument("--key", type=_utf8, help=once)
+    rate = f"of a file, {wire.MIN_RATE} to {wire.MAX_RATE} (default: the voice's)"
+    parser.add_argument(
+        "--rate",
+        metavar="HZ",
+        type=lambda v: int(_between(wire.MIN_RATE, wire.MAX_RATE)(v)),
+        help=rate,
+    )
     to_file = 'write a WAV file; "-" is stdout'
     parser.add_argument("--out", metavar="FILE.wav", type=_file, help=to_file)
     no_speaker = "written where there is no speaker"

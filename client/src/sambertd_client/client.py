@@ -1,4 +1,4 @@
-"""Talking to the daemon, blocking: `Client` sends requests, `Utterance` is speech on its way."""
+"""Talking to the daemon, blocking: `Client` sends requests and sorts the replies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
 from types import TracebackType
 from typing import TypeVar
 
@@ -14,7 +13,8 @@ import zmq
 
 from . import protocol as wire
 from .endpoint import client_endpoint, is_listening
-from .errors import NoDaemonError, RefusedError, ReplyError, SpeechError
+from .errors import NoDaemonError, RefusedError, ReplyError
+from .utterance import Utterance
 
 DEFAULT_CREDIT = 8  # audio messages on their way to this client at most
 LOOK_S = 1.0  # how long speech may be silent before we look whether the daemon still listens
@@ -67,9 +67,35 @@ class Client:
         """What runs each graph of each voice, and what is being built."""
         return self._ask(wire.Engines(id=self._new_id()), wire.EngineReport)
 
-    def cancel(self, target: str | None = None, *, scope: wire.Scope = "mine") -> wire.Cancelled:
-        """End one utterance or all, of this client or of every one. Ended ones are no error."""
-        return self._ask(wire.Cancel(id=self._new_id(), target=target, scope=scope), wire.Cancelled)
+    def cancel(
+        self,
+        target: str | None = None,
+        *,
+        scope: wire.Scope = "mine",
+        priority: wire.Priority | None = None,
+    ) -> wire.Cancelled:
+        """End one utterance or all, or all of a priority, of this client or of every one.
+
+        Ended ones are no error.
+        """
+        cancel = wire.Cancel(id=self._new_id(), target=target, scope=scope, priority=priority)
+        return self._ask(cancel, wire.Cancelled)
+
+    def pause(self, target: str | None = None, *, scope: wire.Scope = "mine") -> wire.Paused:
+        """Hold one utterance or all, of this client or of every one, until `resume`."""
+        return self._ask(wire.Pause(id=self._new_id(), target=target, scope=scope), wire.Paused)
+
+    def resume(self, target: str | None = None, *, scope: wire.Scope = "mine") -> wire.Resumed:
+        """Let go on what was held."""
+        return self._ask(wire.Resume(id=self._new_id(), target=target, scope=scope), wire.Resumed)
+
+    def append(self, target: str, text: str) -> wire.Appended:
+        """More text for an utterance that was said with more=True."""
+        return self._ask(wire.Append(id=self._new_id(), target=target, text=text), wire.Appended)
+
+    def end(self, target: str) -> wire.Appended:
+        """The text of an utterance is complete."""
+        return self._ask(wire.End(id=self._new_id(), target=target), wire.Appended)
 
     def say(
         self,
@@ -83,12 +109,25 @@ class Client:
         pitch: float = 0.0,
         volume: float = 1.0,
         credit: int = DEFAULT_CREDIT,
+        priority: wire.Priority = "message",
+        queue: wire.Policy = "append",
+        format: wire.Format = wire.FORMAT,
+        rate: int | None = None,
+        key: str | None = None,
+        deadline_s: float | None = None,
+        more: bool = False,
     ) -> Utterance:
         """Ask for speech; returns as soon as the daemon has accepted it.
 
-        sink "client" streams the PCM to the caller, "speaker" plays it where the daemon runs.
+        sink "client" streams the PCM to the caller, "speaker" plays it where the daemon runs,
+        "both" does both, "none" only makes it.
         None is the daemon's default voice, and the voice's first speaker. speed 0.5 to 2, pitch in
         semitones, -12 to 12, volume 0 to 2. credit: `audio` messages on their way at most.
+        priority: what gives way to what on the speaker. queue "replace" ends what this client said
+        to the same sink before, "drop" is refused while something else is said there. format and
+        rate (Hz): of the PCM. key: may be sent again, after a lost answer, without being said
+        twice. deadline_s: ends with SpeechError where its first audio would come later. more: the
+        rest of the text follows by `Utterance.append`, `end` or `stream`; text may be "".
         """
         say = wire.Say(
             id=self._new_id(),
@@ -101,6 +140,13 @@ class Client:
             pitch=pitch,
             volume=volume,
             credit=credit,
+            priority=priority,
+            queue=queue,
+            format=format,
+            rate=rate,
+            key=key,
+            deadline_s=deadline_s,
+            more=more,
         )
         sent_at = time.monotonic()
         accepted = self._ask(say, wire.Accepted, keep=True)
@@ -214,81 +260,3 @@ class Client:
             f"no answer from {self.endpoint} within {self.timeout:g} s; "
             "start the daemon with `sambertd`, or name another with --endpoint"
         )
-
-
-class Utterance:
-    """Speech the daemon has accepted: iterate for its PCM, or `wait` while the speaker plays it.
-
-    The iterator yields little-endian signed 16-bit mono PCM at `rate` Hz and raises SpeechError
-    where the utterance ends in an error. Leaving the `with` block early cancels it.
-    """
-
-    def __init__(self, client: Client, accepted: wire.Accepted, sent_at: float) -> None:
-        self.id = accepted.id
-        self.voice = accepted.voice
-        self.rate = accepted.rate
-        self.position = accepted.position
-        self.instance = accepted.instance  # of the daemon that speaks it
-        self.done: wire.Done | None = None
-        self.ttfa_ms: float | None = None  # sending `say` -> first audio, as seen from here
-        self._client = client
-        self._sent_at = sent_at
-
-    def __iter__(self) -> Iterator[bytes]:
-        while self.done is None:
-            reply, pcm = self._client._next(self.id, self.instance)
-            if isinstance(reply, (wire.Audio, wire.Playing)) and self.ttfa_ms is None:
-                self.ttfa_ms = (time.monotonic() - self._sent_at) * 1000
-            if isinstance(reply, wire.Audio):
-                yield pcm
-                if self.done is None:
-                    self._client._send(wire.Credit(id=self.id))
-            elif isinstance(reply, wire.Done):
-                self._end(reply)
-                if reply.why == "error":
-                    raise SpeechError(reply)
-
-    def read(self) -> bytes:
-        """All of the PCM that is still to come."""
-        return b"".join(self)
-
-    def wait(self) -> wire.Done:
-        """Wait for the end, dropping audio that comes here; the daemon's account of it."""
-        for _ in self:
-            pass
-        if self.done is None:
-            raise ReplyError("the utterance ended without `done`")
-        return self.done
-
-    def cancel(self) -> None:
-        """End it now: audio on its way is thrown away. No effect once it has ended."""
-        if self.done is not None:
-            return
-        self._client.cancel(self.id)
-        while self.done is None:
-            reply, _ = self._client._next(self.id, self.instance)
-            if isinstance(reply, wire.Done):
-                self._end(reply)
-
-    def _end(self, done: wire.Done) -> None:
-        self.done = done
-        self._forget()
-
-    def _forget(self) -> None:
-        """Replies that still come are for nobody."""
-        self._client._inboxes.pop(self.id, None)
-
-    def __enter__(self) -> Utterance:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if not isinstance(value, NoDaemonError):
-                self.cancel()
-        finally:
-            self._forget()

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Union
 
 from . import protocol as wire
-from .client import Client, Utterance
+from .client import Client
 from .endpoint import is_listening
 from .errors import NoDaemonError, RefusedError
 from .launch import await_start, launch, wait_ready
 from .terminal import Progress, fail
+from .utterance import Utterance
 from .wav import WavWriter
 
-WISHES = ("voice", "speaker", "emotion", "speed", "pitch", "volume")
+Text = Union[str, Iterator[str]]
+STYLE = ("voice", "speaker", "emotion", "speed", "pitch", "volume")
+WISHES = (*STYLE, "priority", "queue", "key", "deadline_s")
 
 
 def say(options: argparse.Namespace) -> int:
-    """Speak, then report; exit code 5 where somebody cancelled it, 2 where stdin is not UTF-8.
+    """Speak, then report; exit code 5 where it was cut short, 2 where stdin is not UTF-8.
 
     Raises SambertdError.
     """
     try:
-        text = sys.stdin.buffer.read().decode("utf-8") if options.text == "-" else options.text
+        return _say(options)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         fail(
@@ -34,6 +39,11 @@ def say(options: argparse.Namespace) -> int:
             "convert it, for example with `iconv -f GB18030 -t UTF-8`"
         )
         return 2
+
+
+def _say(options: argparse.Namespace) -> int:
+    texts = _texts(options)
+    text = texts if options.follow else "".join(texts)
     progress = Progress(quiet=options.json)
     with ExitStack() as stack:
         launched = None
@@ -46,7 +56,20 @@ def say(options: argparse.Namespace) -> int:
         utterance, where = _speak(client, text, options, progress)
         _report(utterance, where, options)
     done = utterance.done
-    return 5 if done is not None and done.why == "cancelled" else 0
+    return 5 if done is not None and done.why in ("cancelled", "superseded") else 0
+
+
+def _texts(options: argparse.Namespace) -> Iterator[str]:
+    """TEXT, or what standard input brings, as it comes. Raises UnicodeDecodeError."""
+    if options.text != "-":
+        yield options.text
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    source = sys.stdin.buffer
+    read = getattr(source, "read1", source.read)
+    while data := read(1 << 16):
+        yield decoder.decode(data)
+    yield decoder.decode(b"", final=True)
 
 
 def connect(endpoint: str, progress: Progress) -> Client:
@@ -60,27 +83,41 @@ def connect(endpoint: str, progress: Progress) -> Client:
 
 
 def _speak(
-    client: Client, text: str, options: argparse.Namespace, progress: Progress
+    client: Client, text: Text, options: argparse.Namespace, progress: Progress
 ) -> tuple[Utterance, str]:
     """The ended utterance, and where its audio went."""
     wishes = {key: getattr(options, key) for key in WISHES if getattr(options, key) is not None}
+    filed = {**wishes, "rate": options.rate}
     if options.out:
-        return _to_file(client, text, options.out, wishes)
+        return _to_file(client, text, options.out, filed)
     try:
-        utterance = client.say(text, sink="speaker", **wishes)
+        utterance = _begin(client, text, {"sink": "speaker", **wishes})
     except RefusedError as refusal:
         if refusal.code != wire.SPEAKER_UNAVAILABLE or not options.fallback:
             raise
         progress.warn(f"no speaker: {refusal}")
-        return _to_file(client, text, options.fallback, wishes)
+        return _to_file(client, text, options.fallback, filed)
     with utterance:
-        utterance.wait()
+        for _ in _audio(utterance, text):
+            pass
     return utterance, f"played on {client.status().speaker.device or 'the speaker'}"
 
 
-def _to_file(client: Client, text: str, path: str, wishes: dict[str, Any]) -> tuple[Utterance, str]:
-    with client.say(text, **wishes) as utterance, WavWriter(path, utterance.rate) as wav:
-        for pcm in utterance:
+def _begin(client: Client, text: Text, wishes: dict[str, Any]) -> Utterance:
+    if isinstance(text, str):
+        return client.say(text, **wishes)
+    return client.say("", more=True, credit=wire.MAX_CREDIT, **wishes)  # while we wait for text
+
+
+def _audio(utterance: Utterance, text: Text) -> Iterator[bytes]:
+    return iter(utterance) if isinstance(text, str) else utterance.stream(text)
+
+
+def _to_file(
+    client: Client, text: Text, path: str, wishes: dict[str, Any]
+) -> tuple[Utterance, str]:
+    with _begin(client, text, wishes) as utterance, WavWriter(path, utterance.rate) as wav:
+        for pcm in _audio(utterance, text):
             wav.write(pcm)
     if not wav.written:
         return utterance, "wrote nothing"
@@ -100,6 +137,7 @@ def _report(utterance: Utterance, where: str, options: argparse.Namespace) -> No
             "where": where,
             "voice": utterance.voice,
             "why": done.why,
+            "heard_samples": done.heard_samples,
             "audio_s": round(done.audio_s, 3),
             "first_audio_ms": _rounded(utterance.ttfa_ms),
             "first_audio_daemon_ms": _rounded(done.ttfa_ms),
@@ -114,6 +152,8 @@ def _report(utterance: Utterance, where: str, options: argparse.Namespace) -> No
         print(line, file=out)
     if done.why == "cancelled":
         print("it was cancelled before its end", file=out)
+    if done.why == "superseded":
+        print("it gave way to another utterance before its end", file=out)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,0 +1,113 @@
+"""The commands of `sambertctl` that look after a daemon. Each returns its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import datetime, timezone
+
+import msgspec
+
+from . import protocol as wire
+from .engine_table import report_lines
+from .speak import connect
+from .terminal import Progress
+
+
+def info(options: argparse.Namespace) -> int:
+    with connect(options.endpoint, Progress(quiet=options.json)) as client:
+        welcome = client.hello()
+    if not as_json(welcome, options):
+        low, high = welcome.protocol
+        limits = welcome.limits
+        print(f"{welcome.server} {welcome.server_version}, {welcome.state}, on {options.endpoint}")
+        print(f"protocol {low} to {high}, sinks {', '.join(welcome.sinks)}")
+        print(
+            f"at most {limits.text_chars} characters, {limits.in_work} utterances in work "
+            f"and {limits.waiting} waiting"
+        )
+    return 0
+
+
+def voices(options: argparse.Namespace) -> int:
+    with connect(options.endpoint, Progress(quiet=options.json)) as client:
+        listed = client.voices()
+    if not as_json(listed, options):
+        for voice in listed.voices:
+            mark = " (default)" if voice.default else ""
+            print(f"{voice.name}{mark}: {voice.language}, {voice.sample_rate} Hz, {voice.licence}")
+            print(f"  speakers: {', '.join(voice.speakers)}")
+            print(f"  emotions: {', '.join(voice.emotions)}")
+        for broken in listed.broken:
+            print(f"{broken.path}: {broken.text} ({broken.code})")
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    with connect(options.endpoint, Progress(quiet=options.json)) as client:
+        status = client.status()
+    if as_json(status, options):
+        return 0
+    sound = status.speaker
+    print(f"sambertd {status.server_version}, pid {status.pid}, up {status.uptime_s:.0f} s")
+    print(f"{status.state}: {status.detail}")
+    print(f"voices: {', '.join(status.voices) or 'none'} ({status.broken_voices} broken)")
+    for line in status.engines:
+        print(f"engines: {line}")
+    print(f"{status.in_work} in work, {status.waiting} waiting, {status.paused} paused")
+    print(
+        f"{status.requests} requests: {status.done} spoken, {status.cancelled} cancelled, "
+        f"{status.superseded} superseded, {status.failed} failed, {status.refused} refused; "
+        f"{status.bad_messages} unreadable"
+    )
+    if status.ttfa_ms_p50 is not None and status.audio_s:
+        rtf = status.synth_s / status.audio_s
+        print(f"first audio after {status.ttfa_ms_p50:.0f} ms (p50), real-time factor {rtf:.3f}")
+    if sound.available:
+        print(
+            f"speaker: {sound.device}, {sound.rate} Hz, latency {sound.latency_ms:.0f} ms, "
+            f"{sound.underruns} underruns, reopened {sound.reopened} times"
+        )
+    else:
+        print(f"no speaker: {sound.reason}")
+    return 0
+
+
+def engines(options: argparse.Namespace) -> int:
+    with connect(options.endpoint, Progress(quiet=options.json)) as client:
+        report = client.engines()
+    if not as_json(report, options):
+        print("\n".join(report_lines(report, datetime.now(timezone.utc))))
+    return 0
+
+
+def cancel(options: argparse.Namespace) -> int:
+    with connect(options.endpoint, Progress(quiet=options.json)) as client:
+        cancelled = client.cancel(options.id, scope="all", priority=options.priority)
+    if not as_json(cancelled, options):
+        print(f"cancelled {len(cancelled.ids)}: {' '.join(cancelled.ids)}".rstrip(": "))
+    return 0
+
+
+def as_json(message: wire.Message, options: argparse.Namespace) -> bool:
+    if options.json:
+        fields = msgspec.to_builtins(message)
+        facts = {key: value for key, value in fields.items() if key not in ("t", "v", "id")}
+        print(json.dumps(facts, ensure_ascii=False))
+    return bool(options.json)
+
+
+def pause(options: argparse.Namespace) -> int:
+    with connect(options.endpoint, Progress(quiet=options.json)) as client:
+        paused = client.pause(options.id, scope="all")
+    if not as_json(paused, options):
+        print(f"paused {len(paused.ids)}: {' '.join(paused.ids)}".rstrip(": "))
+    return 0
+
+
+def resume(options: argparse.Namespace) -> int:
+    with connect(options.endpoint, Progress(quiet=options.json)) as client:
+        resumed = client.resume(options.id, scope="all")
+    if not as_json(resumed, options):
+        print(f"resumed {len(resumed.ids)}: {' '.join(resumed.ids)}".rstrip(": "))
+    return 0

@@ -1,0 +1,27 @@
+"""What every message is made of. Everything that arrives is untrusted: see frames.py."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from .codes import PROTOCOL_MAX
+
+Sink = Literal["client", "speaker", "both", "none"]
+Format = Literal["pcm_s16le", "f32le"]
+Scope = Literal["mine", "all"]
+Priority = Literal["important", "message", "text", "notification", "progress"]
+Policy = Literal["append", "replace", "drop"]
+Why = Literal["end", "cancelled", "superseded", "error"]
+State = Literal["loading", "ready", "stopping"]
+Id = Annotated[str, Meta(min_length=1, max_length=64)]
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Message(msgspec.Struct, tag_field="t", kw_only=True, frozen=True):
+    """What every message carries; a reply echoes the `id` of its request."""
+
+    id: Id
+    v: int = PROTOCOL_MAX

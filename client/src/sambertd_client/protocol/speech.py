@@ -1,0 +1,72 @@
+"""What the daemon answers to `say` and what concerns it."""
+# ruff: noqa: UP045 - msgspec evaluates these annotations, on Python 3.9 too
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+from msgspec import Meta
+
+from .codes import FORMAT
+from .message import Message, Why
+
+
+class Accepted(Message, tag="accepted", kw_only=True, frozen=True):
+    voice: str
+    rate: int  # Hz
+    position: int  # requests that go before this one; 0: it starts now
+    instance: str  # as in `welcome`: another one there later has forgotten this request
+    channels: int = 1
+    format: str = FORMAT
+    start_s: Optional[float] = None  # until its first audio, as far as can be told
+
+
+class Appended(Message, tag="appended", kw_only=True, frozen=True):
+    unspoken: int  # characters that the engine has not begun to speak
+
+
+class Audio(Message, tag="audio", kw_only=True, frozen=True):
+    """Header of frame 2: little-endian mono PCM as `accepted` told."""
+
+    seq: int
+    at: int  # offset of the first sample in the utterance
+    sentence: int = 0
+
+
+class Playing(Message, tag="playing", kw_only=True, frozen=True):
+    """The first samples of a `say` with sink=speaker were handed to the sound card."""
+
+    ttfa_ms: float
+
+
+class Done(Message, tag="done", kw_only=True, frozen=True):
+    """The last message of an accepted `say`."""
+
+    why: Why
+    code: Optional[str] = None  # with why="error"
+    text: Optional[str] = None  # with why="error": what happened and what helps
+    samples: int = 0  # delivered to the sink
+    audio_s: float = 0.0
+    synth_s: float = 0.0  # engine time spent
+    heard_samples: Optional[int] = None  # that have sounded; None where the daemon cannot know
+    ttfa_ms: Optional[float] = None  # `say` received -> first audio handed to its sink
+
+
+class Cancelled(Message, tag="cancelled", kw_only=True, frozen=True):
+    ids: list[str]  # what this cancel ended; each has its own `done`
+
+
+class Paused(Message, tag="paused", kw_only=True, frozen=True):
+    ids: list[str]  # what this pause holds; what was held before is not among them
+
+
+class Resumed(Message, tag="resumed", kw_only=True, frozen=True):
+    ids: list[str]  # what goes on
+
+
+class Error(Message, tag="error", kw_only=True, frozen=True):
+    """A request that was not understood or not accepted; `id` is "" when it could not be read."""
+
+    id: Annotated[str, Meta(max_length=64)]
+    code: str
+    text: str

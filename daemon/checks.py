@@ -1,0 +1,52 @@
+"""Whether a `say` can be met, and by which voice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sambertd_client import protocol as wire
+
+from daemon.config import Limits
+from daemon.playback import Speaker
+from daemon.reports import Life
+from daemon.scheduler import RefusedError
+from daemon.voices import Shelf, SpeakingVoice
+
+
+def check(
+    say: wire.Say, life: Life, limits: Limits, shelf: Shelf, speaker: Speaker
+) -> SpeakingVoice:
+    """The voice for a request that can be met. Raises RefusedError."""
+    if life.state == "loading":
+        raise RefusedError(wire.NOT_READY, f"the daemon is {life.detail}; try again in a second")
+    if life.state == "stopping":
+        raise RefusedError(wire.SHUTTING_DOWN, "the daemon is shutting down")
+    if not say.text.strip() and not say.more:
+        raise RefusedError(wire.TEXT_EMPTY, "there is no text to speak")
+    check_length(len(say.text), limits)
+    voices = shelf.voices
+    voice = voices.get(say.voice) if say.voice else next(iter(voices.values()))
+    if voice is None:
+        raise _unknown(wire.UNKNOWN_VOICE, "voice", say.voice, voices)
+    if say.speaker is not None and say.speaker not in voice.info.speakers:
+        raise _unknown(wire.UNKNOWN_SPEAKER, "speaker", say.speaker, voice.info.speakers)
+    if say.emotion not in voice.info.emotions:
+        raise _unknown(wire.UNKNOWN_EMOTION, "emotion", say.emotion, voice.info.emotions)
+    if say.sink != "client" and (say.format != wire.FORMAT or say.rate is not None):
+        text = f'format and rate are for sink "client", not {say.sink!r}; leave them out'
+        raise RefusedError(wire.BAD_FIELD, text)
+    if say.sink in ("speaker", "both") and not speaker.state.available:
+        raise RefusedError(wire.SPEAKER_UNAVAILABLE, speaker.state.reason)
+    return voice
+
+
+def check_length(chars: int, limits: Limits) -> None:
+    """Of the text that waits to be spoken. Raises RefusedError."""
+    if chars > limits.text_chars:
+        most = limits.text_chars
+        text = f"the text has {chars} characters, at most {most} go in one request; split it"
+        raise RefusedError(wire.TEXT_TOO_LONG, text)
+
+
+def _unknown(code: str, kind: str, name: str | None, known: Iterable[str]) -> RefusedError:
+    return RefusedError(code, f"no {kind} {name!r}; choose of: {', '.join(known)}")

@@ -1,0 +1,84 @@
+"""One utterance in the engine: the text it still has to say, and how far it is."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from daemon.pcm import PcmForm
+from daemon.voices import AudioChunk, SpeakingVoice
+from engines.style import Style
+
+LONG = 60  # characters without the end of a sentence that are cut at a clause
+_ENDS = re.compile(r"(?:[。！？!?；;…\n]+[”’」』）)\"']*|\.(?=\s))")
+_CLAUSES = re.compile(r"[，,、：:](?!\d)")
+
+
+class TextFlow:
+    """Cuts text that arrives in pieces into sentences, each as soon as its end is there."""
+
+    def __init__(self) -> None:
+        self._rest = ""
+
+    def __len__(self) -> int:
+        """Characters of the sentence that has no end yet."""
+        return len(self._rest)
+
+    def feed(self, text: str) -> list[str]:
+        """The sentences that this piece completes; a long one is cut at its last clause."""
+        self._rest += text
+        ends = [found.end() for found in _ENDS.finditer(self._rest)]
+        if not ends and len(self._rest) > LONG:
+            ends = [found.end() for found in _CLAUSES.finditer(self._rest)][-1:]
+        starts = [0, *ends]
+        self._rest, whole = self._rest[starts[-1] :], self._rest
+        found = [whole[start:end] for start, end in zip(starts, ends, strict=False)]
+        return [sentence for sentence in found if sentence.strip()]
+
+    def end(self) -> list[str]:
+        """What is left, the last sentence."""
+        rest, self._rest = self._rest, ""
+        return [rest] if rest.strip() else []
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """`cancelled`, `texts` and `more` may be changed by any thread, at any time.
+
+    The engine's thread takes a text, speaks it, takes the next; without one it waits if there is
+    more to come.
+    """
+
+    voice: SpeakingVoice
+    texts: deque[str]
+    style: Style
+    form: PcmForm
+    more: bool = False  # text is still to come
+    cancelled: bool = False
+    chunks: Iterator[AudioChunk] | None = field(default=None, init=False)
+    spoken: int = field(default=0, init=False)  # characters taken from `texts`
+    given: int = field(default=0, init=False)  # characters ever put there
+    base: int = field(default=0, init=False)  # number of the first sentence of the text at hand
+    sentence: int = field(default=0, init=False)  # number of the sentence last heard of
+    flow: TextFlow = field(default_factory=TextFlow, init=False)
+
+    def __post_init__(self) -> None:
+        self.given = sum(map(len, self.texts))
+
+    @property
+    def unspoken(self) -> int:
+        """Characters that the engine has not begun to speak."""
+        return self.given - self.spoken + len(self.flow)
+
+    def append(self, text: str) -> None:
+        self._give(self.flow.feed(text))
+
+    def end(self) -> None:
+        self._give(self.flow.end())
+        self.more = False
+
+    def _give(self, sentences: list[str]) -> None:
+        self.given += sum(map(len, sentences))
+        self.texts.extend(sentences)

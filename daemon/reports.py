@@ -1,0 +1,119 @@
+"""What the daemon tells of itself, as messages."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+
+from sambertd_client import protocol as wire
+
+from daemon.config import Limits
+from daemon.playback import Speaker
+from daemon.scheduler import Scheduler
+from daemon.stats import Stats
+from daemon.voices import Shelf
+
+# what not every daemon of protocol 1 has: docs/PROTOCOL.md
+CAPABILITIES = ("priority", "key", "deadline", "rate", "append", "pause")
+
+
+@dataclass(slots=True)
+class Life:
+    """This start of the daemon, and where in its life it is."""
+
+    version: str
+    state: wire.State = "loading"
+    detail: str = "loading voices"
+    started: float = field(default_factory=time.monotonic)
+    instance: str = field(default_factory=lambda: os.urandom(8).hex())
+
+
+def welcome(
+    request_id: str, life: Life, limits: Limits, speaker: Speaker, live: list[str]
+) -> wire.Welcome:
+    return wire.Welcome(
+        id=request_id,
+        server="sambertd",
+        server_version=life.version,
+        instance=life.instance,
+        protocol=(wire.PROTOCOL_MIN, wire.PROTOCOL_MAX),
+        state=life.state,
+        formats=[wire.FORMAT, "f32le"],
+        sinks=["client", "speaker"] if speaker.state.available else ["client"],
+        rates=(wire.MIN_RATE, wire.MAX_RATE),
+        capabilities=list(CAPABILITIES),
+        limits=wire.Limits(
+            text_chars=limits.text_chars,
+            in_work=limits.in_work,
+            waiting=limits.waiting,
+            frame_bytes=wire.MAX_FRAME_BYTES,
+            credit=wire.MAX_CREDIT,
+            stall_s=limits.stall_s,
+            per_client=limits.per_client,
+        ),
+        live=live,
+    )
+
+
+def voice_list(request_id: str, shelf: Shelf) -> wire.VoiceList:
+    default = next(iter(shelf.voices), "")
+    entries = [
+        wire.VoiceEntry(
+            name=info.name,
+            language=info.language,
+            licence=info.licence,
+            sample_rate=info.sample_rate,
+            speakers=list(info.speakers),
+            emotions=list(info.emotions),
+            default=info.name == default,
+        )
+        for info in (voice.info for voice in shelf.voices.values())
+    ]
+    broken = [wire.BrokenVoice(path=b.path, code=b.code, text=b.text) for b in shelf.broken]
+    return wire.VoiceList(id=request_id, voices=entries, broken=broken)
+
+
+def status(
+    request_id: str,
+    life: Life,
+    shelf: Shelf,
+    scheduler: Scheduler,
+    stats: Stats,
+    speaker: Speaker,
+    engines: list[str],
+) -> wire.StatusReport:
+    sound = speaker.state
+    return wire.StatusReport(
+        id=request_id,
+        state=life.state,
+        detail=life.detail,
+        server_version=life.version,
+        pid=os.getpid(),
+        uptime_s=time.monotonic() - life.started,
+        voices=list(shelf.voices),
+        broken_voices=len(shelf.broken),
+        in_work=len(scheduler) - scheduler.waiting,
+        waiting=scheduler.waiting,
+        requests=stats.requests,
+        done=stats.done,
+        cancelled=stats.cancelled,
+        superseded=stats.superseded,
+        paused=sum(stream.paused for stream in scheduler),
+        failed=stats.failed,
+        refused=stats.refused,
+        bad_messages=stats.bad_messages,
+        audio_s=stats.audio_s,
+        synth_s=stats.synth_s,
+        ttfa_ms_p50=stats.ttfa_ms_p50(),
+        engines=engines,
+        speaker=wire.SpeakerStatus(
+            available=sound.available,
+            device=sound.device,
+            rate=sound.rate,
+            latency_ms=1000 * sound.latency_s,
+            underruns=speaker.underruns,
+            reopened=max(0, speaker.opened - 1),
+            reason=sound.reason,
+        ),
+    )

@@ -1,0 +1,105 @@
+"""One admitted utterance: what was asked, what is made of it, and how far its audio has come."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sambertd_client.protocol import Policy, Priority, Sink, Why
+
+OUTBOX_CHUNKS = 8  # made ahead of the sink while nobody waits; else at most the whole text's audio
+
+
+class Piece(NamedTuple):
+    pcm: bytes
+    sentence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How an utterance shall be treated beside others."""
+
+    priority: Priority = "message"
+    queue: Policy = "append"
+    chars: int = 0  # of its text
+    key: str | None = None
+    deadline_s: float | None = None  # for its first audio, after it was admitted
+
+
+@dataclass(eq=False, slots=True)
+class Stream:
+    """Times are seconds of the caller's clock; counts are of samples at `rate`."""
+
+    client: bytes
+    id: str
+    sink: Sink
+    rate: int
+    credit: int
+    admitted: float
+    wish: Wish = field(default_factory=Wish)
+    postponed: bool = False  # a progress that found the speaker in use: see daemon/precedence.py
+    on_air: bool = False  # the speaker plays it now
+    announced: bool = False  # `playing` was sent
+    paused_since: float | None = None
+    sample_bytes: int = 2
+    outbox: deque[Piece] = field(default_factory=deque)
+    copies: deque[Piece] = field(default_factory=deque)  # for the client, with sink="both"
+    copied: int = 0  # copies sent
+    copied_samples: int = 0
+    appended: int = 0  # characters that came after it was admitted
+    starved: bool = False  # all its text is made, and more is to come
+    starved_since: float | None = None
+    started: bool = False  # has a place in the engine, or has had it to the end
+    made: bool = False  # the engine has nothing more to give
+    ended: bool = False
+    turn: int = 0
+    seq: int = 0  # pieces taken
+    samples: int = 0  # samples taken
+    heard: int | None = None  # samples that have sounded, where the speaker plays it
+    synth_s: float = 0.0
+    first_audio: float | None = None
+    blocked_since: float | None = None
+
+    @property
+    def has_room(self) -> bool:
+        return len(self.outbox) < OUTBOX_CHUNKS
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_since is not None
+
+    @property
+    def plays(self) -> bool:
+        """The speaker plays it."""
+        return self.sink in ("speaker", "both")
+
+    @property
+    def streams(self) -> bool:
+        """Its client gets the audio."""
+        return self.sink in ("client", "both")
+
+    @property
+    def waits(self) -> bool:
+        """It could be begun."""
+        return not (self.started or self.starved or self.paused)
+
+    def is_late(self, now: float) -> bool:
+        """Its deadline has passed without any audio."""
+        deadline_s = self.wish.deadline_s
+        silent = self.first_audio is None
+        return deadline_s is not None and silent and now - self.admitted >= deadline_s
+
+    @property
+    def has_begun(self) -> bool:
+        """Some of its audio was made."""
+        return self.seq + len(self.outbox) > 0
+
+
+class Finish(NamedTuple):
+    """How a stream ended; code and text with why="error"."""
+
+    stream: Stream
+    why: Why
+    code: str | None = None
+    text: str | None = None

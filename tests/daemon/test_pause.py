@@ -1,0 +1,171 @@
+"""Held, and gone on with: nothing is lost, and at most half a second is heard again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sambertd_client import Client, Utterance, cli
+from sambertd_client import protocol as wire
+
+from daemon.config import SpeakerConfig
+from daemon.heard import REWIND_S, Heard, fade_in, quietest
+from daemon.scheduler import Scheduler
+from daemon.stream import Piece, Stream
+from tests.daemon.live import LiveDaemon
+from tests.daemon.quiet_card import QuietCard
+from tests.daemon.tone import CHUNK
+
+RATE = 16000
+
+
+@pytest.fixture
+def client(quiet_card: QuietCard, start_daemon: Callable[..., LiveDaemon]) -> Iterator[Client]:
+    with Client(start_daemon(SpeakerConfig(), pause_s=3.0).endpoint) as client:
+        yield client
+
+
+def until_playing(utterance: Utterance) -> None:
+    while utterance.ttfa_ms is None:
+        reply, _ = utterance._client._next(utterance.id, utterance.instance)
+        if isinstance(reply, wire.Playing):
+            utterance.ttfa_ms = reply.ttfa_ms
+
+
+def sounds(card: QuietCard) -> int:
+    """Samples of the tone, which is never zero twice in a row."""
+    pcm = np.frombuffer(bytes(card.heard), "<i2")
+    return int(np.count_nonzero((pcm != 0) | (np.roll(pcm, 1) != 0)))
+
+
+def test_the_speaker_goes_on_where_it_was_held(client: Client, quiet_card: QuietCard) -> None:
+    spoken = client.say("好" * 40, sink="speaker")  # 2 s
+    until_playing(spoken)
+    time.sleep(0.7)
+    spoken.pause()
+    time.sleep(0.1)
+    held = sounds(quiet_card)
+    time.sleep(0.5)
+    assert sounds(quiet_card) == held, "it is silent"
+    assert client.status().paused == 1
+    assert client.say("好", sink="speaker").wait().why == "end", "others are heard meanwhile"
+    spoken.resume()
+    done = spoken.wait()
+    assert (done.why, done.samples, done.heard_samples) == ("end", 40 * CHUNK, 40 * CHUNK)
+    again = sounds(quiet_card) - 41 * CHUNK
+    assert -0.02 * RATE < again < (REWIND_S + 0.2) * RATE
+    assert 0.3 * RATE < held < 1.6 * RATE
+
+
+def test_a_client_gets_nothing_while_it_is_paused(client: Client) -> None:
+    spoken = client.say("好" * 60, credit=4)
+    assert client.pause(spoken.id).ids == [spoken.id]
+    assert client.pause().ids == []
+    got = b""
+    while client._pump(time.monotonic() + 0.2):
+        pass
+    while client._inboxes[spoken.id]:
+        got += client._inboxes[spoken.id].popleft()[1]
+    assert len(got) <= 4 * 2 * CHUNK
+    assert client.resume(spoken.id).ids == [spoken.id]
+    assert client.resume(spoken.id).ids == []
+    for _ in range(4):
+        client._send(wire.Credit(id=spoken.id))
+    assert len(got + spoken.read()) == 60 * 2 * CHUNK
+
+
+def test_paused_for_too_long_is_cancelled(client: Client) -> None:
+    spoken = client.say("好" * 60, sink="speaker")
+    spoken.pause()
+    began = time.monotonic()
+    assert spoken.wait().why == "cancelled"
+    assert 2.5 < time.monotonic() - began < 6
+
+
+def test_cancel_while_paused_and_the_command_line(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoken = client.say("好" * 60, sink="speaker")
+    for command in ("pause", "pause", "resume", "pause", "cancel"):
+        assert cli.main([command, "--endpoint", client.endpoint]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"paused 1: {spoken.id}",
+        "paused 0",
+        f"resumed 1: {spoken.id}",
+        f"paused 1: {spoken.id}",
+        f"cancelled 1: {spoken.id}",
+    ]
+    assert spoken.wait().why == "cancelled"
+
+
+def test_a_pause_is_no_stall_and_holds_no_place_before_its_start() -> None:
+    scheduler = Scheduler(1, 3, stall_s=5.0, pause_s=50.0)
+    first = scheduler.admit(b"c", "1", "client", RATE, 0, 0.0)
+    second = scheduler.admit(b"c", "2", "client", RATE, 0, 0.0)
+    scheduler.pause(b"c", "1", 0.0)
+    assert scheduler.next_turn() is second
+    scheduler.spoke(second, (bytes(4),), 0, 0.1)
+    scheduler.offer(second, 1.0)
+    scheduler.pause(b"c", "2", 2.0)
+    scheduler.expire(49.0)
+    assert [*scheduler] == [first, second]
+    scheduler.expire(51.0)
+    assert [*scheduler] == [second]
+
+
+def test_the_quietest_moment_is_found() -> None:
+    sound = np.full(RATE, 9000, "<i2")
+    assert quietest(sound.tobytes(), RATE) == RATE - 320, "all alike: the last"
+    sound[12000:12640] = 0
+    assert 12000 <= quietest(sound.tobytes(), RATE) <= 12640 - 320
+    sound[2000:4000] = 0
+    assert quietest(sound.tobytes(), RATE) > RATE - REWIND_S * RATE, "that is too far back"
+    assert quietest(b"", RATE) == 0
+
+
+def test_a_fade_starts_at_nothing() -> None:
+    faded = np.frombuffer(fade_in(np.full(400, 10000, "<i2").tobytes(), RATE), "<i2")
+    assert abs(int(faded[0])) < 10
+    assert (np.diff(faded[:128]) >= 0).all()
+    assert (faded[128:] == 10000).all()
+
+
+@given(
+    sizes=st.lists(st.integers(1, 3000), min_size=1, max_size=20), at_s=st.floats(0, 5, width=32)
+)
+def test_what_was_not_heard_is_put_back_in_order(sizes: list[int], at_s: float) -> None:
+    stream = Stream(b"c", "1", "speaker", RATE, 0, 0.0)
+    sound = np.arange(sum(sizes), dtype="<i2")
+    heard, latency_s = Heard(stream, 0.1), 0.1
+    heard.started(0.0)
+    for start, size in zip(np.cumsum([0, *sizes]), sizes, strict=False):
+        piece = Piece(sound[start : start + size].tobytes(), 0)
+        heard.wrote(piece, 0.0)
+        stream.samples += size
+        stream.seq += 1
+    counted = heard.count(at_s)
+    assert counted == min(len(sound), max(0, int((at_s - latency_s) * RATE)))
+    heard.take_back(at_s)
+    left = np.frombuffer(b"".join(piece.pcm for piece in stream.outbox), "<i2")
+    if counted == len(sound):
+        assert len(left) == 0
+        return
+    assert counted - REWIND_S * RATE <= stream.samples <= counted
+    assert len(left) == len(sound) - stream.samples
+    np.testing.assert_array_equal(left[128:], sound[stream.samples :][128:])
+
+
+def test_a_ring_that_runs_dry_stops_the_clock() -> None:
+    stream = Stream(b"c", "1", "speaker", RATE, 0, 0.0)
+    heard = Heard(stream, 0.0)
+    heard.wrote(Piece(bytes(2 * RATE), 0), 0.0)
+    stream.samples = RATE
+    heard.started(0.0)
+    assert heard.count(5.0) == RATE
+    heard.wrote(Piece(bytes(2 * RATE), 0), 10.0)
+    stream.samples = 2 * RATE
+    assert heard.count(10.5) == RATE + RATE // 2
