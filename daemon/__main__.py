@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
+import faulthandler
 import os
 import sys
 from collections.abc import Sequence
 
-from daemon import hugepages
+from daemon import hugepages, journal
 from daemon.config import ConfigError, parse
 from daemon.server import Server
 
@@ -18,13 +18,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = parse(sys.argv[1:] if argv is None else argv, os.environ)
     except ConfigError as error:
-        print(f"sambertd: {error}", file=sys.stderr)
+        words = f"sambertd: {error}"
+        in_journal = journal.is_reading(os.environ)
+        print(journal.marked(words, journal.ERROR) if in_journal else words, file=sys.stderr)
         return EXIT_CONFIG
     if argv is None:
         hugepages.ask()
-    logging.basicConfig(
-        level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+        faulthandler.enable()  # the stacks of all threads when systemd ends a daemon that hangs
+    journal.start_logging(config.log_level, os.environ)
     return Server(config).run()
 
 

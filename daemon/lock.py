@@ -23,13 +23,17 @@ class EndpointLock:
         self._path = socket_path.with_name(socket_path.name + ".lock")
         self._file = -1
 
-    def acquire(self) -> None:
-        """Take the lock and clear away the socket a dead daemon left behind."""
+    def acquire(self, *, keep_socket: bool = False) -> None:
+        """Take the lock and clear away the socket a dead daemon left behind.
+
+        keep_socket: the socket is systemd's, and alive.
+        """
         try:
             self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
             self._take()
-            self._clear_stale_socket()
+            if not keep_socket:
+                self._clear_stale_socket()
         except OSError as error:
             self.release()
             raise LockError(

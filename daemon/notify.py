@@ -24,8 +24,9 @@ class Notifier:
     def ready(self, status: str) -> None:
         self._send(f"READY=1\nSTATUS={status}")
 
-    def status(self, status: str) -> None:
-        self._send(f"STATUS={status}")
+    def loading(self, status: str, for_s: float) -> None:
+        """Start-up goes on: systemd waits this long for the next word, beyond TimeoutStartSec."""
+        self._send(f"STATUS={status}\nEXTEND_TIMEOUT_USEC={int(for_s * 1e6)}")
 
     def watchdog(self) -> None:
         self._send("WATCHDOG=1")

@@ -68,7 +68,7 @@ class Speaker:
         self._end: int | None = None
         self._started_at: float | None = None
         self._handed_at: float | None = None
-        self._beat = 0.0
+        self._beat = self._kept = 0.0  # signs of life of the callback and of the keeper
         self._stop = threading.Event()
         self._nudge = threading.Event()
         self._finished = False
@@ -78,6 +78,7 @@ class Speaker:
         """Open the device in the background, at `rate` Hz if it takes that."""
         if self._config.enabled:
             self._wanted_rate = rate
+            self._kept = time.monotonic()
             self._keeper.start()
 
     def close(self) -> None:
@@ -142,6 +143,16 @@ class Speaker:
         self._check_ring()
         return self._handed_at is not None and now >= self._handed_at + self.state.latency_s
 
+    def silent_s(self, now: float) -> float:
+        """How long the callback of an open card, or the keeper, has given no sign of life.
+
+        0 where there is none that could: the speaker is off, or it was given up.
+        """
+        if not self._keeper.is_alive():
+            return 0.0
+        last = min(self._beat, self._kept) if self.state.available else self._kept
+        return now - last
+
     def lost_for(self, seconds: float) -> str:
         """Why there has been no sound card for so long; "" where there is or may be one soon."""
         lost = not self.state.available and time.monotonic() - self.unavailable_since >= seconds
@@ -173,6 +184,7 @@ class Speaker:
     def _keep(self) -> None:
         stream, backend, delay = None, None, FIRST_RETRY_S
         while not self._stop.is_set():
+            self._kept = time.monotonic()
             if stream is None:
                 try:
                     backend = backend or portaudio()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
@@ -14,6 +16,7 @@ from importlib import metadata
 
 from sambertd_client import protocol as wire
 
+from daemon import activation
 from daemon import worker as engine
 from daemon.building import Build, Builder, State
 from daemon.config import Config
@@ -30,7 +33,9 @@ from daemon.voices import Shelf, load_voices
 
 log = logging.getLogger(__name__)
 EXIT_OK, EXIT_ENDPOINT, EXIT_VOICE, EXIT_INTERNAL = 0, 3, 4, 70
-STALL_S = 30.0  # an engine step that takes longer stops the watchdog's pings
+STALL_S = 30.0  # a thread that gives no sign of life for longer stops the watchdog's pings
+LOAD_STEP_S = 600.0  # from one word of what is being loaded or built to the next, at most
+STDERR = 2
 Loader = Callable[[Callable[[str], None]], Shelf]
 
 
@@ -55,6 +60,7 @@ class Server:
         self._waker = Waker()
         self._notifier = Notifier()
         self._next_ping = 0.0
+        self._stuck_part = ""
         path = config.socket_path
         self._lock = EndpointLock(path) if path else None
         self._transport = Transport(self._waker)
@@ -87,7 +93,7 @@ class Server:
     def run(self) -> int:
         try:
             return self._live()
-        except (LockError, TransportError) as error:
+        except (activation.ActivationError, LockError, TransportError) as error:
             log.error("%s", error)
             return EXIT_ENDPOINT
         except Exception:
@@ -102,7 +108,7 @@ class Server:
         self._waker.set()
 
     def _live(self) -> int:
-        """From start to end; the exit code. Raises LockError, TransportError."""
+        """From start to end; the exit code. Raises ActivationError, LockError, TransportError."""
         self._startup()
         try:
             self._serve()
@@ -116,9 +122,11 @@ class Server:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: self.stop())
+        path = self._config.socket_path
+        fd = activation.inherited(os.environ, path)
         if self._lock is not None:
-            self._lock.acquire()
-        self._transport.bind(self._config.endpoint, self._config.socket_path)
+            self._lock.acquire(keep_socket=fd is not None)
+        self._transport.bind(self._config.endpoint, path, fd)
         log.info("listening on %s", self._config.endpoint)
         self._worker.start(lambda: self._load(self._tell))
 
@@ -183,7 +191,7 @@ class Server:
         """From the engine thread: what is being loaded."""
         self._service.tell(detail)
         log.info("%s", detail)
-        self._notifier.status(detail)
+        self._notifier.loading(detail, LOAD_STEP_S)
 
     def _fail(self) -> None:
         """A bug has shown: tell every client, and end, so that a fresh process takes over."""
@@ -202,12 +210,24 @@ class Server:
         return min(longest, self._notifier.watchdog_s / 3 or longest)
 
     def _ping(self, now: float) -> None:
-        """Tell systemd that all is well, while it is: an engine that hangs gets no ping."""
+        """Tell systemd that all is well, while it is."""
         interval = self._notifier.watchdog_s / 3
-        hangs = self._service.engine_busy and now - self._worker.beat > STALL_S
-        if interval and now >= self._next_ping and not hangs:
+        if not interval or now < self._next_ping:
+            return
+        self._next_ping = now + interval
+        stuck = self._stuck(now)
+        if not stuck:
             self._notifier.watchdog()
-            self._next_ping = now + interval
+        elif stuck != self._stuck_part:
+            log.error("%s gave no sign of life for %g s: the watchdog may act", stuck, STALL_S)
+            faulthandler.dump_traceback(STDERR)
+        self._stuck_part = stuck
+
+    def _stuck(self, now: float) -> str:
+        """The thread that hangs; "" where none does. That this one runs shows in its asking."""
+        if self._service.engine_busy and now - self._worker.beat > STALL_S:
+            return "the engine"
+        return "the speaker" if self._speaker.silent_s(now) > STALL_S else ""
 
     def _shutdown(self) -> None:
         self._notifier.stopping()

@@ -71,12 +71,17 @@ class Transport:
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(waker.fd, zmq.POLLIN)
 
-    def bind(self, endpoint: str, socket_path: Path | None) -> None:
-        """Listen; a socket file is for its owner and group only. Raises TransportError."""
+    def bind(self, endpoint: str, socket_path: Path | None, fd: int | None = None) -> None:
+        """Listen; a socket file is for its owner and group only. Raises TransportError.
+
+        fd: a socket that listens there already; it is closed with this transport, its file stays.
+        """
         old = os.umask(0o777 & ~SOCKET_MODE)
         try:
+            if fd is not None:
+                self._socket.setsockopt(zmq.USE_FD, fd)
             self._socket.bind(endpoint)
-            if socket_path is not None:
+            if socket_path is not None and fd is None:
                 socket_path.chmod(SOCKET_MODE)
         except (zmq.ZMQError, OSError) as error:
             raise TransportError(

@@ -19,7 +19,7 @@ from sambertd_client.endpoint import is_listening
 
 from daemon.config import parse
 from daemon.lock import EndpointLock
-from daemon.server import Server
+from daemon.server import LOAD_STEP_S, Server
 from daemon.service import Service
 from daemon.voices import Shelf
 
@@ -210,7 +210,7 @@ def test_systemd_is_told_when_it_is_ready_and_when_it_stops(start: Start, folder
         told: list[str] = []
         while not told or "READY=1" not in told[-1]:
             told.append(supervisor.recv(1000).decode())
-        assert "STATUS=loading voice tone" in told
+        assert f"STATUS=loading voice tone\nEXTEND_TIMEOUT_USEC={int(LOAD_STEP_S * 1e6)}" in told
         began = time.monotonic()
         for _ in range(4):
             assert supervisor.recv(1000) == b"WATCHDOG=1"

@@ -1,0 +1,100 @@
+"""systemd's watchdog is fed only while the loop, the engine and the speaker all are alive."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sambertd_client import Client
+
+import daemon.server
+from daemon.config import SpeakerConfig
+from tests.daemon.live import LiveDaemon
+from tests.daemon.test_lost_card import Card, wait_until
+
+STALL_S = 0.4
+
+
+@pytest.fixture(autouse=True)
+def supervisor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """What systemd reads; the daemon is to ping every 33 ms."""
+    monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "100000")
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    monkeypatch.setattr(daemon.server, "STALL_S", STALL_S)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
+        link.bind(str(folder / "notify"))
+        link.settimeout(0.01)
+        yield link
+
+
+def pings(supervisor: socket.socket, for_s: float) -> int:
+    until, count = time.monotonic() + for_s, 0
+    while time.monotonic() < until:
+        try:
+            count += supervisor.recv(1000) == b"WATCHDOG=1"
+        except TimeoutError:
+            continue
+    return count
+
+
+def test_an_engine_that_hangs_gets_no_ping(
+    supervisor: socket.socket,
+    start_daemon: Callable[..., LiveDaemon],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    live, go_on = start_daemon(), threading.Event()
+    chunk = live.voice._chunk
+    monkeypatch.setattr(live.voice, "_chunk", lambda *a: (go_on.wait(30), chunk(*a))[1])
+    assert pings(supervisor, 0.5) >= 3
+    with Client(live.endpoint) as client:
+        speech = client.say("好")
+        pings(supervisor, STALL_S + 0.3)
+        assert pings(supervisor, 0.5) == 0
+        assert client.status().in_work == 1, "the loop itself is well"
+        assert caplog.text.count("the engine gave no sign of life for 0.4 s") == 1
+        assert "worker.py" in capfd.readouterr().err, "the stacks of all threads"
+        go_on.set()
+        assert speech.read()
+        assert pings(supervisor, 0.5) >= 3
+
+
+def test_a_sound_system_that_hangs_gets_no_ping(
+    supervisor: socket.socket,
+    start_daemon: Callable[..., LiveDaemon],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The card is lost, and PortAudio never returns from looking for another."""
+    card, go_on = Card(16000), threading.Event()
+    monkeypatch.setitem(sys.modules, "sounddevice", card)
+    live = start_daemon(SpeakerConfig())
+    assert live.server._speaker.state.available
+    pings(supervisor, STALL_S + 0.3)
+    assert pings(supervisor, 0.5) >= 3
+    initialize = card._initialize
+    monkeypatch.setattr(card, "_initialize", lambda: (go_on.wait(30), initialize())[1])
+    card.present = False
+    wait_until(lambda: not live.server._speaker.state.available)
+    pings(supervisor, STALL_S + 0.3)
+    assert pings(supervisor, 0.5) == 0
+    assert "the speaker gave no sign of life for 0.4 s" in caplog.text
+    card.present = True
+    go_on.set()
+    wait_until(lambda: live.server._speaker.state.available)
+    assert pings(supervisor, 0.5) >= 3
+
+
+def test_a_speaker_that_is_off_is_no_hang(
+    supervisor: socket.socket, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    start_daemon()
+    pings(supervisor, STALL_S + 0.3)
+    assert pings(supervisor, 0.5) >= 3
