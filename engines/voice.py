@@ -34,11 +34,13 @@ class RuntimeOptions:
 
     streams: how many utterances may be open at once; each decodes in a thread of its own.
     vocoder_threads, acoustic_threads: within one call of the vocoder, and of what comes before it.
+    batching: whether open utterances share decoder steps, or each takes its own.
     """
 
     streams: int = 4
     vocoder_threads: int = 2
     acoustic_threads: int = 1
+    batching: bool = True
 
     def threads(self, graph: str) -> int:
         """Within one call of this graph."""
@@ -94,7 +96,7 @@ class Voice:
         others = {name: session for name, session in sessions.items() if name != "vocoder"}
         acoustic = AcousticModel(file.acoustic, AcousticSessions(**others), file.source)
         self.streams = options.streams
-        self._pipeline = Pipeline(acoustic, vocoder, file, options.streams)
+        self._pipeline = Pipeline(acoustic, vocoder, file, options.streams, options.batching)
         self.info = VoiceInfo(
             file.name,
             file.language,
