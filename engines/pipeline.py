@@ -6,6 +6,7 @@ import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from engines.acoustic import AcousticModel, MelStream, PostnetStream
 from engines.decoding import Alone, Decoder, Together
 from engines.handover import Handover, Stopped
+from engines.marks import Said, SpeechMark, speech_marks
 from engines.pack import VoiceFile
 from engines.session import Floats, Session
 from engines.style import Controls
@@ -27,19 +29,28 @@ QUEUE_STEPS = 120  # decoder steps the decoder may be ahead
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """PCM float32 (n,) in [-1, 1] of sentence number `sentence`."""
+    """PCM float32 (n,) in [-1, 1] of sentence number `sentence`.
+
+    marks: of a whole part of the text, with the first of its chunks, which may be the silence
+    ahead of it. So none comes later than the chunk it points into.
+    """
 
     pcm: Floats
     sentence: int
+    marks: tuple[SpeechMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Symbol ids (T, 6) of sentence number `sentence`, all or some, and the silence after them."""
+    """Symbol ids (T, 6) of sentence number `sentence`, all or some, and the silence after them.
+
+    said: the words behind the symbols; without it the part has no marks.
+    """
 
     ids: npt.NDArray[np.int64]
     sentence: int
     pause_s: float
+    said: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +63,20 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """A part of sentence number `sentence` begins.
+    """A part begins. durations (T,): frames of its symbols. pause_s: the silence before it."""
 
-    frames: how many mel frames it has. pause_s: the silence before it.
-    """
-
-    frames: int
-    sentence: int
+    part: Part
+    durations: npt.NDArray[np.int64]
     pause_s: float
+
+    @property
+    def frames(self) -> int:
+        return int(self.durations.sum())
+
+    def marks(self, hop: int, at: int) -> tuple[SpeechMark, ...]:
+        """Of the part, which begins at sample `at`."""
+        said = self.part.said
+        return speech_marks(said, self.durations, hop, at) if said else ()
 
 
 Items = Handover[_Start | Floats]
@@ -117,7 +134,7 @@ class Pipeline:
                 if items.stopped():
                     return
                 utterance = self._acoustic.prepare(part.ids, plan.controls)
-                items.put(_Start(utterance.frames, part.sentence, pause_s))
+                items.put(_Start(part, utterance.durations, pause_s))
                 pause_s = part.pause_s
                 self._decoder.decode(MelStream(self._acoustic, utterance), items)
         finally:
@@ -125,15 +142,16 @@ class Pipeline:
 
     def _vocode(self, controls: Controls, items: Items) -> Iterator[AudioChunk]:
         """Consumer: part by part, silence between them."""
+        at, hop = 0, self._voice.hop_length
         while isinstance(start := items.get(), _Start):
             pause = self._pause(start.pause_s, controls)
-            if len(pause):
-                yield AudioChunk(pause, start.sentence)
-            left = start.frames
-            for pcm in self._sentence(left, controls, items):
-                left -= len(pcm) // self._voice.hop_length
-                yield AudioChunk(pcm, start.sentence)
-            if left:
+            end = at + len(pause) + start.frames * hop
+            marks = start.marks(hop, at + len(pause))
+            speech = self._sentence(start.frames, controls, items)
+            for pcm in chain([pause] if len(pause) else [], speech):
+                yield AudioChunk(pcm, start.part.sentence, marks)
+                at, marks = at + len(pcm), ()
+            if at < end:
                 return
 
     def _sentence(self, frames: int, controls: Controls, items: Items) -> Iterator[Floats]:
