@@ -2,44 +2,55 @@
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
 from engines.acoustic import AcousticModel, MelStream, PostnetStream
+from engines.decoding import Alone, Decoder, Together
+from engines.handover import Handover, Stopped
+from engines.marks import Said, SpeechMark, speech_marks
 from engines.pack import VoiceFile
 from engines.session import Floats, Session
 from engines.style import Controls
 from engines.vocoder import VocoderStream
 
-Cancelled = Callable[[], bool]
+Cancelled = Stopped
 FIRST_CHUNK = 6  # mel frames
 LARGEST_CHUNK = 48  # mel frames
 LARGEST_OVERLAPPING = 96  # mel frames; of a vocoder that looks ahead, which small chunks cost more
 QUEUE_STEPS = 120  # decoder steps the decoder may be ahead
-POLL_S = 0.05  # how soon a thread that waits for the other notices cancel
 
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """PCM float32 (n,) in [-1, 1] of sentence number `sentence`."""
+    """PCM float32 (n,) in [-1, 1] of sentence number `sentence`.
+
+    marks: of a whole part of the text, with the first of its chunks, which may be the silence
+    ahead of it. So none comes later than the chunk it points into.
+    """
 
     pcm: Floats
     sentence: int
+    marks: tuple[SpeechMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Symbol ids (T, 6) of sentence number `sentence`, all or some, and the silence after them."""
+    """Symbol ids (T, 6) of sentence number `sentence`, all or some, and the silence after them.
+
+    said: the words behind the symbols; without it the part has no marks.
+    """
 
     ids: npt.NDArray[np.int64]
     sentence: int
     pause_s: float
+    said: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +63,39 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """A part of sentence number `sentence` begins.
+    """A part begins. durations (T,): frames of its symbols. pause_s: the silence before it."""
 
-    frames: how many mel frames it has. pause_s: the silence before it.
-    """
-
-    frames: int
-    sentence: int
+    part: Part
+    durations: npt.NDArray[np.int64]
     pause_s: float
 
+    @property
+    def frames(self) -> int:
+        return int(self.durations.sum())
 
-Item = _Start | Floats | None
-Items = queue.Queue[Item]
+    def marks(self, hop: int, at: int) -> tuple[SpeechMark, ...]:
+        """Of the part, which begins at sample `at`."""
+        said = self.part.said
+        return speech_marks(said, self.durations, hop, at) if said else ()
+
+
+Items = Handover[_Start | Floats]
 
 
 class Pipeline:
     """Runs plans on loaded models; each open stream has a decoder thread."""
 
     def __init__(
-        self, acoustic: AcousticModel, vocoder: Session, voice: VoiceFile, streams: int
+        self,
+        acoustic: AcousticModel,
+        vocoder: Session,
+        voice: VoiceFile,
+        streams: int,
+        batching: bool = True,
     ) -> None:
+        """batching: whether streams that are open at the same time share decoder steps."""
         self._acoustic, self._vocoder, self._voice = acoustic, vocoder, voice
+        self._decoder: Decoder = Together() if batching else Alone()
         self._free = threading.BoundedSemaphore(streams)
         self._executor = ThreadPoolExecutor(streams, f"decoder-{voice.name}")
 
@@ -89,14 +112,10 @@ class Pipeline:
         if not self._free.acquire(blocking=False):
             raise RuntimeError("all streams of this voice are open; close one, or load with more")
         stop = threading.Event()
-        items: Items = queue.Queue(QUEUE_STEPS)
-
-        def stopped() -> bool:
-            return stop.is_set() or cancelled()
-
-        work = self._executor.submit(self._decode, plan, items, stopped)
+        items: Items = Handover(QUEUE_STEPS, lambda: stop.is_set() or cancelled())
+        work = self._executor.submit(self._decode, plan, items)
         try:
-            yield from self._vocode(plan.controls, items, cancelled)
+            yield from self._vocode(plan.controls, items)
         finally:
             stop.set()
             wait([work])
@@ -107,40 +126,35 @@ class Pipeline:
         """End the decoder threads."""
         self._executor.shutdown()
 
-    def _decode(self, plan: Plan, items: Items, stopped: Cancelled) -> None:
+    def _decode(self, plan: Plan, items: Items) -> None:
         """Producer: every part's frames, step by step, then None."""
         pause_s = 0.0
         try:
             for part in plan.parts:
-                if stopped():
+                if items.stopped():
                     return
                 utterance = self._acoustic.prepare(part.ids, plan.controls)
-                _put(items, _Start(utterance.frames, part.sentence, pause_s), stopped)
+                items.put(_Start(part, utterance.durations, pause_s))
                 pause_s = part.pause_s
-                mel = MelStream(self._acoustic, utterance)
-                while not mel.done and not stopped():
-                    _put(items, mel.step(), stopped)
+                self._decoder.decode(MelStream(self._acoustic, utterance), items)
         finally:
-            _put(items, None, stopped)
+            items.put(None)
 
-    def _vocode(
-        self, controls: Controls, items: Items, cancelled: Cancelled
-    ) -> Iterator[AudioChunk]:
+    def _vocode(self, controls: Controls, items: Items) -> Iterator[AudioChunk]:
         """Consumer: part by part, silence between them."""
-        while isinstance(start := _get(items, cancelled), _Start):
+        at, hop = 0, self._voice.hop_length
+        while isinstance(start := items.get(), _Start):
             pause = self._pause(start.pause_s, controls)
-            if len(pause):
-                yield AudioChunk(pause, start.sentence)
-            left = start.frames
-            for pcm in self._sentence(left, controls, items, cancelled):
-                left -= len(pcm) // self._voice.hop_length
-                yield AudioChunk(pcm, start.sentence)
-            if left:
+            end = at + len(pause) + start.frames * hop
+            marks = start.marks(hop, at + len(pause))
+            speech = self._sentence(start.frames, controls, items)
+            for pcm in chain([pause] if len(pause) else [], speech):
+                yield AudioChunk(pcm, start.part.sentence, marks)
+                at, marks = at + len(pcm), ()
+            if at < end:
                 return
 
-    def _sentence(
-        self, frames: int, controls: Controls, items: Items, cancelled: Cancelled
-    ) -> Iterator[Floats]:
+    def _sentence(self, frames: int, controls: Controls, items: Items) -> Iterator[Floats]:
         """Postnet and vocoder over growing chunks; ends early if the frames do."""
         context = self._voice.vocoder.context
         postnet = PostnetStream(self._acoustic, frames)
@@ -150,7 +164,7 @@ class Pipeline:
         held: list[Floats] = []
         fed = waiting = 0
         while fed < frames:
-            item = _get(items, cancelled)
+            item = items.get()
             if not isinstance(item, np.ndarray):
                 return
             held.append(item)
@@ -174,24 +188,3 @@ def chunk_frames(context: int) -> tuple[int, int]:
     if context:  # the second chunk takes so long that the first must last longer
         return 2 * FIRST_CHUNK, LARGEST_OVERLAPPING
     return FIRST_CHUNK, LARGEST_CHUNK
-
-
-def _put(items: Items, item: Item, stopped: Cancelled) -> None:
-    """Wait for room, but not once stopped."""
-    while True:
-        try:
-            items.put(item, timeout=POLL_S)
-            return
-        except queue.Full:
-            if stopped():
-                return
-
-
-def _get(items: Items, cancelled: Cancelled) -> Item:
-    """The next item; None at the end or once cancelled."""
-    while not cancelled():
-        try:
-            return items.get(timeout=POLL_S)
-        except queue.Empty:
-            continue
-    return None

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from engines.acoustic import AcousticModel, AcousticSessions
 from engines.errors import VoiceError
+from engines.marks import Said, SpeechMark
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
 from engines.pauses import pause_after
@@ -25,7 +26,15 @@ from engines.text.frontend import FrontEnd
 from engines.text.sentence import Word
 from engines.text.symbols import SymbolTable, symbols
 
-__all__ = ["AudioChunk", "Plan", "RuntimeOptions", "Style", "Voice", "VoiceInfo"]
+__all__ = [
+    "AudioChunk",
+    "Plan",
+    "RuntimeOptions",
+    "SpeechMark",
+    "Style",
+    "Voice",
+    "VoiceInfo",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +43,13 @@ class RuntimeOptions:
 
     streams: how many utterances may be open at once; each decodes in a thread of its own.
     vocoder_threads, acoustic_threads: within one call of the vocoder, and of what comes before it.
+    batching: whether open utterances share decoder steps, or each takes its own.
     """
 
     streams: int = 4
     vocoder_threads: int = 2
     acoustic_threads: int = 1
+    batching: bool = True
 
     def threads(self, graph: str) -> int:
         """Within one call of this graph."""
@@ -94,7 +105,7 @@ class Voice:
         others = {name: session for name, session in sessions.items() if name != "vocoder"}
         acoustic = AcousticModel(file.acoustic, AcousticSessions(**others), file.source)
         self.streams = options.streams
-        self._pipeline = Pipeline(acoustic, vocoder, file, options.streams)
+        self._pipeline = Pipeline(acoustic, vocoder, file, options.streams, options.batching)
         self.info = VoiceInfo(
             file.name,
             file.language,
@@ -132,9 +143,11 @@ class Voice:
         """The text in what the acoustic model takes at once, read as it is asked for."""
         longest = min(LONGEST_PART, self._file.acoustic.max_symbols)
         for number, sentence in enumerate(front_end().sentences(text)):
+            written = sentence.text
             for words in parts(sentence.words, longest):
                 pause_s = pause_after(words[-1].marks, self._file.pauses)
-                yield Part(self._ids(words, told), number, pause_s)
+                said, written = Said(words, number, written), ""
+                yield Part(self._ids(words, told), number, pause_s, said)
 
     def _ids(self, words: Sequence[Word], told: Controls) -> npt.NDArray[np.int64]:
         spoken = symbols(words, emotion=told.emotion, speaker=told.speaker)
@@ -151,7 +164,7 @@ class Voice:
     def stream(
         self, plan: Plan, cancelled: Cancelled = lambda: False
     ) -> Generator[AudioChunk, None, None]:
-        """Audio chunks of the plan as they are made; see `Pipeline.stream`."""
+        """Audio chunks of the plan as they are made, and marks ahead; see `Pipeline.stream`."""
         return self._pipeline.stream(plan, cancelled)
 
     def warm_up(self) -> None:
