@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 from sambertd_client import protocol as wire
 
 from daemon.device import SpeakerError
+from daemon.events import Events, Post
 from daemon.heard import Heard
 from daemon.keys import Keys
 from daemon.pace import Pace
@@ -26,12 +26,6 @@ log = logging.getLogger(__name__)
 LOST_GRACE_S = 5.0  # how long an utterance waits for a lost sound card
 
 
-class Post(Protocol):
-    """Sends frames to a client without blocking: daemon.transport.Transport."""
-
-    def send(self, client: bytes, frames: list[bytes], /) -> Delivery: ...
-
-
 class Deliverer:
     """Moves what the scheduler offers to its sinks and tells clients how it ended."""
 
@@ -42,6 +36,8 @@ class Deliverer:
         self._stats = stats
         self.pace = Pace()
         self.keys = Keys()
+        self.events = Events(post)
+        self._sounds: bool | None = None  # whether there was a speaker when we last looked
         self._on_air: Stream | None = None
         self._heard: Heard | None = None  # of what is on the air
         self._tail_written = False
@@ -66,11 +62,27 @@ class Deliverer:
             while stream.sink == "none" and stream.outbox and not stream.paused:
                 self._scheduler.taken(stream, now)
         self._feed_speaker(now)
+        self._tell_speaker()
+        for stream in self._scheduler:
+            self._tell_start(stream)
         self._scheduler.expire(now)
         while finished := self._scheduler.take_finished():  # a `done` may find its client gone
             for finish in finished:
                 forget(finish.stream)
                 self._finish(finish, now)
+
+    def _tell_start(self, stream: Stream) -> None:
+        if stream.first_audio is not None and not stream.told:
+            stream.told = True
+            self.events.about("started", stream)
+
+    def _tell_speaker(self) -> None:
+        state = self._speaker.state
+        if self._sounds is not None and self._sounds != state.available:
+            self.events.tell(
+                "speaker", f"{state.device} is there" if state.available else state.reason
+            )
+        self._sounds = state.available
 
     def _feed_client(self, stream: Stream, now: float) -> None:
         while (piece := self._scheduler.offer(stream, now)) is not None:
@@ -165,7 +177,7 @@ class Deliverer:
             self.pace.learn(stream)
             if stream.heard is not None:
                 stream.heard = stream.samples
-        self._stats.count(finish.why, audio_s, stream.synth_s, ttfa_ms)
+        self._stats.count(finish.why, finish.code, stream, audio_s, ttfa_ms)
         done = wire.Done(
             id=stream.id,
             why=finish.why,
@@ -178,5 +190,7 @@ class Deliverer:
             ttfa_ms=ttfa_ms,
         )
         self.keys.finished(stream, done, now)
+        self._tell_start(stream)
+        self.events.about("done", stream, finish.why, finish.code)
         self.reply(stream.client, done)
         log.info("%s: %s after %.2f s", stream.id, finish.code or finish.why, audio_s)

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from sambertd_client import protocol as wire
 
 from daemon.config import Limits
+from daemon.events import Events
+from daemon.memory import resident_bytes
 from daemon.playback import Speaker
 from daemon.scheduler import Scheduler
 from daemon.stats import Stats
 from daemon.voices import Shelf
 
 # what not every daemon of protocol 1 has: docs/PROTOCOL.md
-CAPABILITIES = ("priority", "key", "deadline", "rate", "append", "pause")
+CAPABILITIES = ("priority", "key", "deadline", "rate", "append", "pause", "stats", "events")
 
 
 @dataclass(slots=True)
@@ -96,11 +98,11 @@ def status(
         in_work=len(scheduler) - scheduler.waiting,
         waiting=scheduler.waiting,
         requests=stats.requests,
-        done=stats.done,
-        cancelled=stats.cancelled,
-        superseded=stats.superseded,
+        done=stats.ends["end"],
+        cancelled=stats.ends["cancelled"],
+        superseded=stats.ends["superseded"],
         paused=sum(stream.paused for stream in scheduler),
-        failed=stats.failed,
+        failed=stats.ends["error"],
         refused=stats.refused,
         bad_messages=stats.bad_messages,
         audio_s=stats.audio_s,
@@ -116,4 +118,28 @@ def status(
             reopened=max(0, speaker.opened - 1),
             reason=sound.reason,
         ),
+    )
+
+
+def stats(
+    request_id: str, life: Life, counted: Stats, speaker: Speaker, events: Events
+) -> wire.StatsReport:
+    return wire.StatsReport(
+        id=request_id,
+        uptime_s=time.monotonic() - life.started,
+        requests=counted.requests,
+        ends=dict(counted.ends),
+        codes=dict(counted.codes),
+        priorities=dict(counted.priorities),
+        sinks=dict(counted.sinks),
+        audio_s=counted.audio_s,
+        synth_s=counted.synth_s,
+        ttfa_ms=counted.percentiles(),
+        bad_messages=counted.bad_messages,
+        underruns=speaker.underruns,
+        reopened=max(0, speaker.opened - 1),
+        memory_bytes=resident_bytes(),
+        subscribers=len(events),
+        events=events.told,
+        events_dropped=events.dropped,
     )

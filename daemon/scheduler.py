@@ -212,19 +212,19 @@ class Scheduler:
             self._end(stream, "cancelled")
         return [stream.id for stream in chosen]
 
-    def pause(self, client: bytes | None, request_id: str | None, now: float) -> list[str]:
-        """Hold the streams of a client with this id, None: any; the ids of those held now."""
+    def pause(self, client: bytes | None, request_id: str | None, now: float) -> list[Stream]:
+        """Hold the streams of a client with this id, None: any; those that were not held yet."""
         chosen = [s for s in self._chosen(client, request_id) if not s.paused]
         for stream in chosen:
             stream.paused_since, stream.blocked_since = now, None
-        return [stream.id for stream in chosen]
+        return chosen
 
-    def resume(self, client: bytes | None, request_id: str | None) -> list[str]:
-        """Let them go on; the ids of those that were held."""
+    def resume(self, client: bytes | None, request_id: str | None) -> list[Stream]:
+        """Let them go on; those that were held."""
         chosen = [s for s in self._chosen(client, request_id) if s.paused]
         for stream in chosen:
             stream.paused_since = None
-        return [stream.id for stream in chosen]
+        return chosen
 
     def _chosen(
         self, client: bytes | None, request_id: str | None, priority: Priority | None = None

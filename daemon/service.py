@@ -73,6 +73,7 @@ class Service:
         self._shelf = shelf
         self._scheduler.open_limit = min(self._limits.in_work, shelf.streams)
         self._life.state, self._life.detail = "ready", "ready"
+        self._deliverer.events.tell("state", "ready")
 
     def renew(self, resident: Resident) -> None:
         """What is begun from now on is spoken by this voice; what has begun ends on the old one."""
@@ -81,6 +82,7 @@ class Service:
         if resident.voice is old.voice:
             return
         self._shelf.voices[name] = resident.voice
+        self._deliverer.events.tell("engines", f"{name} speaks with other engines from now on")
         for stream, job in self._jobs.items():
             if job.voice is old.voice and not stream.started and not stream.has_begun:
                 job.voice = resident.voice
@@ -106,14 +108,16 @@ class Service:
                 whose = client if request.scope == "mine" else None
                 ids = self._scheduler.cancel(whose, request.target, request.priority)
                 self._deliverer.reply(client, wire.Cancelled(id=request.id, ids=ids))
-            case wire.Pause():
-                whose = client if request.scope == "mine" else None
-                ids = self._scheduler.pause(whose, request.target, time.monotonic())
-                self._deliverer.reply(client, wire.Paused(id=request.id, ids=ids))
-            case wire.Resume():
-                whose = client if request.scope == "mine" else None
-                ids = self._scheduler.resume(whose, request.target)
-                self._deliverer.reply(client, wire.Resumed(id=request.id, ids=ids))
+            case wire.Pause() | wire.Resume():
+                self._hold(client, request)
+            case wire.Stats():
+                events, speaker = self._deliverer.events, self._speaker
+                told = reports.stats(request.id, self._life, self._stats, speaker, events)
+                self._deliverer.reply(client, told)
+            case wire.Subscribe():
+                self._subscribe(client, request)
+            case wire.Unsubscribe():
+                self._deliverer.events.unsubscribe(client)
             case wire.Hello():
                 self._deliverer.reply(client, self._welcome(client, request.id))
             case wire.Voices():
@@ -157,6 +161,7 @@ class Service:
 
     def stopping(self) -> None:
         self._life.state, self._life.detail = "stopping", "shutting down"
+        self._deliverer.events.tell("state", "stopping")
         self.end_all(wire.SHUTTING_DOWN, "the daemon is shutting down")
 
     def close(self) -> None:
@@ -181,7 +186,7 @@ class Service:
             if not self._said_before(client, say):
                 self._admit(client, say, voice)
         except RefusedError as refusal:
-            self._stats.refused += 1
+            self._stats.refuse(refusal.code)
             self._refuse(client, say.id, refusal.code, str(refusal))
 
     def _admit(self, client: bytes, say: wire.Say, voice: SpeakingVoice) -> None:
@@ -209,7 +214,30 @@ class Service:
         )
         if say.key is not None:
             self._deliverer.keys.remember(say.key, stream, accepted)
+        self._stats.accept(stream)
         self._deliverer.reply(client, accepted)
+        self._deliverer.events.about("accepted", stream)
+
+    def _hold(self, client: bytes, request: wire.Pause | wire.Resume) -> None:
+        whose = client if request.scope == "mine" else None
+        events = self._deliverer.events
+        if isinstance(request, wire.Pause):
+            held = self._scheduler.pause(whose, request.target, time.monotonic())
+            answer: wire.Message = wire.Paused(id=request.id, ids=[one.id for one in held])
+        else:
+            held = self._scheduler.resume(whose, request.target)
+            answer = wire.Resumed(id=request.id, ids=[one.id for one in held])
+        self._deliverer.reply(client, answer)
+        for stream in held:
+            events.about("paused" if stream.paused else "resumed", stream)
+
+    def _subscribe(self, client: bytes, request: wire.Subscribe) -> None:
+        try:
+            answer = self._deliverer.events.subscribe(client, request)
+        except RefusedError as refusal:
+            self._refuse(client, request.id, refusal.code, str(refusal))
+            return
+        self._deliverer.reply(client, answer)
 
     def _append(self, client: bytes, request: wire.Append | wire.End) -> None:
         """More text for a live utterance, or its end."""

@@ -41,6 +41,7 @@ class Stream:
     postponed: bool = False  # a progress that found the speaker in use: see daemon/precedence.py
     on_air: bool = False  # the speaker plays it now
     announced: bool = False  # `playing` was sent
+    told: bool = False  # the event that it has started was sent
     paused_since: float | None = None
     sample_bytes: int = 2
     outbox: deque[Piece] = field(default_factory=deque)

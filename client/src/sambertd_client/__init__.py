@@ -2,6 +2,7 @@
 
 from .client import Client
 from .errors import NoDaemonError, RefusedError, ReplyError, SambertdError, SpeechError
+from .subscription import Subscription
 from .utterance import Utterance
 from .wav import WavWriter
 
@@ -12,6 +13,7 @@ __all__ = [
     "ReplyError",
     "SambertdError",
     "SpeechError",
+    "Subscription",
     "Utterance",
     "WavWriter",
 ]

@@ -21,7 +21,8 @@ from .terminal import fail
 
 DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"\n\n'
 ONE = "of one utterance; default: all, of every client"
-OURS = ("say", "voices", "status", "engines", "cancel", "pause", "resume", "info")
+SHOWS = ("voices", "status", "engines", "stats", "events", "info")
+OURS = ("say", "cancel", "pause", "resume", *SHOWS)
 GROUP = "sambertctl.commands"
 OF_SAMBERTD = ("text", "doctor")  # commands that come with the daemon's own package
 PRIORITIES = get_args(wire.Priority)
@@ -107,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         ("voices", look.voices, "the voices of the daemon"),
         ("status", look.status, "what the daemon is doing and how well"),
         ("engines", look.engines, "what runs each graph, and what is being built"),
+        ("stats", look.stats, "what was asked and how it went, in figures"),
         ("info", look.info, "version, protocol and limits of the daemon"),
     ):
         command = commands.add_parser(name, parents=[common], help=words, description=words)
@@ -115,6 +117,12 @@ def _parser() -> argparse.ArgumentParser:
     cancel.add_argument("id", nargs="?", type=_utf8, help=ONE)
     cancel.add_argument("--priority", choices=PRIORITIES, help="only utterances of this priority")
     cancel.set_defaults(run=look.cancel)
+    words = "what happens, as it happens, until interrupted"
+    events = commands.add_parser("events", parents=[common], help=words, description=words)
+    kinds = get_args(wire.EventKind)
+    events.add_argument("kind", nargs="*", help=f"of {', '.join(kinds)}; default: all")
+    events.add_argument("--count", type=int, metavar="N", help="end after so many")
+    events.set_defaults(run=look.events)
     for name, run, words in (
         ("pause", look.pause, "hold speech until it is resumed"),
         ("resume", look.resume, "let speech go on that is paused"),

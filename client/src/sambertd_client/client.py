@@ -14,6 +14,7 @@ import zmq
 from . import protocol as wire
 from .endpoint import client_endpoint, is_listening
 from .errors import NoDaemonError, RefusedError, ReplyError
+from .subscription import Subscription
 from .utterance import Utterance
 
 DEFAULT_CREDIT = 8  # audio messages on their way to this client at most
@@ -62,6 +63,14 @@ class Client:
 
     def status(self) -> wire.StatusReport:
         return self._ask(wire.Status(id=self._new_id()), wire.StatusReport)
+
+    def stats(self) -> wire.StatsReport:
+        """What was asked and how it went, in figures."""
+        return self._ask(wire.Stats(id=self._new_id()), wire.StatsReport)
+
+    def subscribe(self, *kinds: wire.EventKind) -> Subscription:
+        """What happens from now on, of these kinds or of all. One per client."""
+        return Subscription(self, wire.Subscribe(id=self._new_id(), kinds=list(kinds)))
 
     def engines(self) -> wire.EngineReport:
         """What runs each graph of each voice, and what is being built."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from datetime import datetime, timezone
 
 import msgspec
@@ -111,3 +112,55 @@ def resume(options: argparse.Namespace) -> int:
     if not as_json(resumed, options):
         print(f"resumed {len(resumed.ids)}: {' '.join(resumed.ids)}".rstrip(": "))
     return 0
+
+
+def stats(options: argparse.Namespace) -> int:
+    with connect(options.endpoint, Progress(quiet=options.json)) as client:
+        report = client.stats()
+    if as_json(report, options):
+        return 0
+    print(f"up {report.uptime_s:.0f} s, {report.memory_bytes / 2**20:.0f} MiB of memory")
+    print(f"{report.requests} requests, {report.bad_messages} unreadable messages")
+    for words, counted in (
+        ("ended", report.ends),
+        ("priorities", report.priorities),
+        ("sinks", report.sinks),
+        ("codes", report.codes),
+    ):
+        if counted:
+            print(f"{words}: " + ", ".join(f"{counted[key]} {key}" for key in sorted(counted)))
+    first = report.ttfa_ms
+    if first.p50 is not None and first.p90 is not None and first.p99 is not None:
+        times = f"p50 {first.p50:.0f} ms, p90 {first.p90:.0f} ms, p99 {first.p99:.0f} ms"
+        print(f"first audio of the last {first.count}: {times}")
+    if report.audio_s:
+        rtf = report.synth_s / report.audio_s
+        print(f"{report.audio_s:.1f} s of speech, real-time factor {rtf:.3f}")
+    print(f"speaker: {report.underruns} underruns, reopened {report.reopened} times")
+    print(
+        f"events: {report.subscribers} subscribers, {report.events} sent, "
+        f"{report.events_dropped} dropped"
+    )
+    return 0
+
+
+def events(options: argparse.Namespace) -> int:
+    """Print events as they happen, until interrupted or `options.count` were seen."""
+    quiet = Progress(quiet=options.json)
+    with connect(options.endpoint, quiet) as client, client.subscribe(*options.kind) as happening:
+        for number, event in enumerate(happening, 1):
+            if not as_json(event, options):
+                print(event_line(event))
+            sys.stdout.flush()
+            if number == options.count:
+                break
+    return 0
+
+
+def event_line(event: wire.Event) -> str:
+    """An event for people."""
+    words = [f"{event.at_s:10.2f}", event.kind]
+    if event.utterance is not None:
+        words += [event.utterance, f"{event.priority} to {event.sink}"]
+    words += [word for word in (event.why, event.code, event.text) if word]
+    return " ".join(words)

@@ -18,6 +18,7 @@ from .codes import (
     UNKNOWN_TYPE,
     UNSUPPORTED_VERSION,
 )
+from .events import Event, StatsReport, Subscribed
 from .facts import EngineReport, StatusReport, VoiceList, Welcome
 from .message import Message
 from .requests import Request
@@ -36,6 +37,9 @@ Reply = Union[
     VoiceList,
     StatusReport,
     EngineReport,
+    StatsReport,
+    Subscribed,
+    Event,
     Error,
 ]
 

@@ -8,6 +8,7 @@ from typing import Annotated, Optional, Union
 from msgspec import Meta
 
 from .codes import FORMAT, MAX_CREDIT, MAX_RATE, MIN_RATE
+from .events import Stats, Subscribe, Unsubscribe
 from .message import Format, Id, Message, Name, Policy, Priority, Scope, Sink
 
 
@@ -89,4 +90,19 @@ class Engines(Message, tag="engines", kw_only=True, frozen=True):
     """Answered by `engine_report`, also while voices load."""
 
 
-Request = Union[Hello, Say, Append, End, Credit, Cancel, Pause, Resume, Voices, Status, Engines]
+Request = Union[
+    Hello,
+    Say,
+    Append,
+    End,
+    Credit,
+    Cancel,
+    Pause,
+    Resume,
+    Voices,
+    Status,
+    Engines,
+    Stats,
+    Subscribe,
+    Unsubscribe,
+]
