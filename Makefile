@@ -5,7 +5,7 @@ SHELL := bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help say test check check-trt bench report voice lock clean
+.PHONY: help say test check check-trt test-systemd bench report voice install uninstall wheelhouse lock clean
 
 TEXT ?= 今天天气真好，阳光洒在窗台上，我泡了一杯咖啡，准备开始一天的工作。
 OUT ?=
@@ -13,13 +13,19 @@ DATA ?=
 ARGS ?=
 PYTHON ?=
 PIP_ARGS ?=
+EXTRAS ?=
+ALSO ?=
+VENV_ARGS ?=
+WHEELHOUSE ?=
+PURGE ?=
+START ?=
 
 # What a user typed goes to the recipes through the environment and as it is: no $, quote or # of it
 # is read by make or by the shell.
 override TEXT := $(value TEXT)
 override OUT := $(value OUT)
 override DATA := $(value DATA)
-export TEXT OUT DATA PYTHON
+export TEXT OUT DATA PYTHON PIP_ARGS EXTRAS ALSO VENV_ARGS WHEELHOUSE PURGE START
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,11 +36,13 @@ define OPTIONS
 '  PYTHON=python3.12   the Python of a new .venv, 3.10 to 3.13; else the newest found' \
 '  PIP_ARGS="..."      for pip; name PyTorch'"'"'s CPU builds here (--extra-index-url), as PyPI'"'"'s torch' \
 '                      brings 3 GB of CUDA libraries to `make test`. `make say` needs no torch.' \
+'  EXTRAS=build        for `make install` and `make wheelhouse`: what builds INT8 engines on the box' \
+'  WHEELHOUSE=DIR      `make install` takes the packages from there, without the network' \
 '  ARGS="..."          for pytest, the benchmarks or the training'
 endef
 
 help:  ## this list
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 	printf '%s\n' '' $(OPTIONS)
 
 say: $(RUN)  ## speak: TEXT="..." on the speaker (without one: speech.wav), or into OUT=file.wav
@@ -55,6 +63,13 @@ check-trt: $(DEV)  ## all graphs in the builder of TensorRT-RTX, from PyPI (148 
 	@$(BIN)/python -m trt_build check --fetch voices/yue
 	SAMBERTD_TENSORRT=1 $(BIN)/python -m pytest -m tensorrt $(ARGS)
 
+test-systemd: $(DEV)  ## install, kill, hang, upgrade in a throw-away systemd; needs root
+	@WHEELHOUSE=$${WHEELHOUSE:-dist/wheelhouse}
+	if [[ $$(id -u) == 0 && ! $$WHEELHOUSE/.ready -nt requirements.lock ]]; then
+	  WHEELHOUSE=$$WHEELHOUSE systemd/install wheelhouse && touch $$WHEELHOUSE/.ready
+	fi
+	SAMBERTD_SYSTEMD=$$(realpath -m "$$WHEELHOUSE") $(BIN)/python -m pytest -m systemd -s $(ARGS) tests/systemd
+
 bench: $(DEV)  ## engines against PyTorch on this machine: a table, and bench.json
 	@$(BIN)/python -m benchmarks.speed --json bench.json $(ARGS)
 
@@ -64,6 +79,15 @@ report: $(DEV)  ## build INT8 engines, measure them against PyTorch: docs/RESULT
 voice: $(DEV)  ## train the built-in voice from the recordings in DATA=DIR (into OUT=training-run)
 	@if [[ -z $$DATA ]]; then echo 'say where the recordings are: make voice DATA=DIR' >&2; exit 2; fi
 	$(BIN)/python -m training --data "$$DATA" --out "$${OUT:-training-run}" $(ARGS)
+
+install:  ## sudo make install: into /opt/sambertd, as a service; again for an upgrade
+	@systemd/install install
+
+uninstall:  ## sudo make uninstall: settings, voices and engines stay unless PURGE=1
+	@systemd/install uninstall
+
+wheelhouse:  ## fetch what install needs into WHEELHOUSE=DIR, for a box without internet
+	@systemd/install wheelhouse
 
 lock: $(DEV)  ## pin the newest releases that fit pyproject.toml, for Python 3.10 to 3.13
 	@$(call compile,requirements-dev.lock,--extra dev)

@@ -1,0 +1,67 @@
+"""The licences of what runs on a box: python -m benchmarks.licences > docs/LICENSES.md
+
+Reads the names from requirements.lock and what each package says of itself from the packages
+installed here. Fails on a licence that a closed product could not live with.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+LOCK = Path(__file__).parent.parent / "requirements.lock"
+REFUSED = re.compile(r"(?<!L)A?GPL|Affero|(?<!Lesser )General Public", re.IGNORECASE)
+HEAD = """# Licences of the run-time packages
+
+Made by `python -m benchmarks.licences` from `requirements.lock` and what each package says of
+itself. None is under the GPL. `soxr` is under the LGPL: it is a package of its own that can be
+replaced. hatchling, editables, packaging, pathspec, pluggy and trove-classifiers serve the
+installation alone. Not in the table: Python, and PortAudio (MIT), which the system brings. The
+voice and the tables of the text front end name theirs: [voices/yue/LICENSE](../voices/yue/LICENSE),
+`engines/text/data`.
+
+| package | licence |
+|---|---|"""
+
+
+def packages(lock: Path = LOCK) -> Iterator[str]:
+    """Names of the packages that the lock file wants on this Python."""
+    for line in lock.read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            pin = Requirement(line)
+            if pin.marker is None or pin.marker.evaluate():
+                yield pin.name
+
+
+def licence(name: str) -> str:
+    """What an installed package says of its licence; "" where it says nothing.
+
+    Raises importlib.metadata.PackageNotFoundError.
+    """
+    facts = metadata.metadata(name)
+    said = next((facts[key] for key in ("License-Expression", "License") if key in facts), "")
+    if not said or "\n" in said:  # some put the whole text there
+        kinds = facts.get_all("Classifier") or []
+        said = ", ".join(kind.split(" :: ")[-1] for kind in kinds if kind.startswith("License"))
+    return said
+
+
+def main() -> int:
+    found = {name: licence(name) for name in packages()}
+    bad = [name for name, said in found.items() if not said or REFUSED.search(said)]
+    if bad:
+        print(f"look at the licence of: {', '.join(bad)}", file=sys.stderr)
+        return 1
+    print(HEAD)
+    for name, said in found.items():
+        print(f"| {name} | {said} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""What is installed besides the program: sample of the settings, manuals, completion, installer."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from sambertd_client.cli import _parser as client_parser
+
+from daemon.config import _parser as daemon_parser
+from daemon.config import default, load
+from tests.systemd.box import ROOT
+
+FILES = ROOT / "systemd"
+ENVIRON = {"RUNTIME_DIRECTORY": "/run/sambertd", "CACHE_DIRECTORY": "/var/cache/sambertd"}
+
+
+def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
+    """Also what it has in comments, as if all of it were taken in."""
+    text = (FILES / "sambertd.toml").read_text("utf-8")
+    active = re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE)
+    active = active.replace('voice = "yue"', 'voice = ""')
+    (tmp_path / "all.toml").write_text(active, "utf-8")
+    settings = load(tmp_path / "all.toml", ENVIRON)
+    assert settings.voices == Path("/var/lib/sambertd/voices")
+    expected = default(ENVIRON)
+    for name in ("endpoint", "voice", "log_level", "limits", "engines", "speaker"):
+        assert getattr(settings, name) == getattr(expected, name)
+    assert settings.endpoint == "ipc:///run/sambertd/sambertd.sock"
+    assert settings.engines.store == Path("/var/cache/sambertd/engines")
+
+
+def test_the_sample_names_every_key() -> None:
+    text = (FILES / "sambertd.toml").read_text("utf-8")
+    settings = default(ENVIRON)
+    for group in (settings.limits, settings.engines, settings.speaker):
+        for key in group.__dataclass_fields__.keys() - {"store"}:  # systemd's cache
+            assert re.search(rf"^# {key} = ", text, re.MULTILINE), key
+
+
+@pytest.mark.parametrize("unit", ["sambertd.service", "sambertd-build.service"])
+def test_no_unit_calls_what_the_installer_does_not_put_there(unit: str) -> None:
+    text = (FILES / unit).read_text("utf-8")
+    installer = (FILES / "install").read_text("utf-8")
+    for path in set(re.findall(r"/(?:opt|etc|var)/\S+?(?=[\s*\"';]|$)", text)):
+        known = ("/opt/sambertd/current/bin/", "/etc/sambertd/", "/var/lib/sambertd")
+        assert path.startswith(known), path
+    for word in ("HOME_DIR=/opt/sambertd", "CURRENT=$HOME_DIR/current", "STATE=/var/lib/sambertd"):
+        assert word in installer
+
+
+def manual(name: str) -> str:
+    return (FILES / "man" / name).read_text("utf-8").replace("\\-", "-")
+
+
+def test_the_manuals_know_every_option_and_command() -> None:
+    daemon_page, client_page = manual("sambertd.8"), manual("sambertctl.1")
+    completion = (FILES / "completion/sambertctl").read_text("utf-8")
+    for option in daemon_parser()._option_string_actions:
+        if option.startswith("--") and option not in ("--help", "--version"):
+            assert option in daemon_page, option
+    (commands,) = (a.choices for a in client_parser()._actions if a.dest == "command")
+    assert commands is not None
+    for command in commands:
+        assert command in client_page
+        assert command in completion
+    for option in dict(commands)["say"]._option_string_actions:
+        if option.startswith("--") and option != "--help":
+            assert option in client_page, option
+            assert option in completion, option
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="no man here")
+@pytest.mark.parametrize("page", ["sambertd.8", "sambertctl.1"])
+def test_the_manuals_render_without_a_warning(page: str) -> None:
+    command = ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", str(FILES / "man" / page)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def completed(*words: str) -> list[str]:
+    """What the shell offers for the last of the words."""
+    script = """
+    source "$1"; shift
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { :; }
+    _sambertctl; printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    command = ["bash", "-c", script, "bash", str(FILES / "completion/sambertctl"), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_completion_offers_commands_and_options() -> None:
+    assert completed("sambertctl", "st") == ["status"]
+    assert "say" in completed("sambertctl", "")
+    assert completed("sambertctl", "say", "--spe") == ["--speaker", "--speed"]
+    assert completed("sambertctl", "status", "--js") == ["--json"]
+    assert completed("sambertctl", "say", "--speed", "") == []
+    assert completed("sambertctl", "say", "--out", str(ROOT / "READ")) == [str(ROOT / "README.md")]
+
+
+def test_the_installer_names_the_cure_where_there_is_no_python() -> None:
+    command = ["bash", str(FILES / "install"), "wheelhouse"]
+    environ = {"PATH": "/usr/bin:/bin", "WHEELHOUSE": "/nonexistent", "PYTHON": "no-such-python"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environ)
+    assert done.returncode == 1
+    assert "apt install python3 python3-venv" in done.stderr
+
+
+def test_an_unknown_extra_is_refused(tmp_path: Path) -> None:
+    command = [
+        "bash",
+        "-c",
+        f"source <(sed '/^case /,$d' {FILES / 'install'}); cd {ROOT}; requirements",
+    ]
+    environ = {"PATH": "/usr/bin:/bin", "EXTRAS": "torch"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=tmp_path)
+    assert "EXTRAS: torch; choose of build, gpu" in done.stderr
+    for extra, package, runtime in (("build", "pystoi>=", True), ("gpu", "tensorrt>=", False)):
+        environ["EXTRAS"] = extra
+        words = subprocess.run(command, capture_output=True, text=True, env=environ).stdout
+        assert package in words
+        assert ("requirements.lock" in words.splitlines()) is runtime
