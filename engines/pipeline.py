@@ -151,7 +151,7 @@ class Pipeline:
                     return
                 phrase = self._recalled(part, plan)
                 if phrase is not None:
-                    items.put(_Start(part, phrase.durations, pause_s, phrase.pcm))
+                    items.put(_Start(part, phrase.durations, pause_s, phrase.pcm), ahead=0)
                 else:
                     utterance = self._acoustic.prepare(part.ids, plan.controls)
                     items.put(_Start(part, utterance.durations, pause_s))

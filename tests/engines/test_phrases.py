@@ -152,6 +152,17 @@ def test_a_plan_may_take_and_not_keep_or_neither(speaker: Speaker, cache: Phrase
     assert len(speaker.steps.slots) > before + 50
 
 
+def test_known_phrases_do_not_pile_up(speaker: Speaker, cache: PhraseCache) -> None:
+    """They are fetched as they are heard, however long the text."""
+    speaker.say(TEXT)
+    stream = speaker.voice.stream(speaker.voice.plan(TEXT * 50))
+    next(stream)
+    time.sleep(0.2)
+    assert cache.figures().from_memory <= 3
+    assert len(list(stream)) > 50
+    assert cache.figures().from_memory == 50
+
+
 @pytest.mark.parametrize("from_disk", [False, True])
 def test_a_hit_answers_at_once(pack: VoicePack, tmp_path: Path, from_disk: bool) -> None:
     """From the text to the first audio, reading it included; the best of ten on a busy machine."""
