@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import chain
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +17,13 @@ from engines.decoding import Alone, Decoder, Together
 from engines.handover import Handover, Stopped
 from engines.marks import Said, SpeechMark, speech_marks
 from engines.pack import VoiceFile
+from engines.phrases import Phrase, VoicePhrases
 from engines.session import Floats, Session
 from engines.style import Controls
 from engines.vocoder import VocoderStream
 
 Cancelled = Stopped
+PhraseUse = Literal["use", "recall", "ignore"]  # recall: used, but nothing new is kept
 FIRST_CHUNK = 6  # mel frames
 LARGEST_CHUNK = 48  # mel frames
 LARGEST_OVERLAPPING = 96  # mel frames; of a vocoder that looks ahead, which small chunks cost more
@@ -55,19 +58,27 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to say, part by part as they are needed, and how. A plan can be spoken once."""
+    """What to say, part by part as they are needed, and how. A plan can be spoken once.
+
+    phrases: whether those that are kept from earlier are used, and new ones kept.
+    """
 
     parts: Iterator[Part]
     controls: Controls
+    phrases: PhraseUse = "use"
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """A part begins. durations (T,): frames of its symbols. pause_s: the silence before it."""
+    """A part begins. durations (T,): frames of its symbols. pause_s: the silence before it.
+
+    known: the part's audio (n,), where it was kept; then no frames follow.
+    """
 
     part: Part
     durations: npt.NDArray[np.int64]
     pause_s: float
+    known: Floats | None = None
 
     @property
     def frames(self) -> int:
@@ -92,8 +103,13 @@ class Pipeline:
         voice: VoiceFile,
         streams: int,
         batching: bool = True,
+        phrases: VoicePhrases | None = None,
     ) -> None:
-        """batching: whether streams that are open at the same time share decoder steps."""
+        """batching: whether streams that are open at the same time share decoder steps.
+
+        phrases: those kept from earlier; None keeps none.
+        """
+        self._phrases = phrases
         self._acoustic, self._vocoder, self._voice = acoustic, vocoder, voice
         self._decoder: Decoder = Together() if batching else Alone()
         self._free = threading.BoundedSemaphore(streams)
@@ -115,7 +131,7 @@ class Pipeline:
         items: Items = Handover(QUEUE_STEPS, lambda: stop.is_set() or cancelled())
         work = self._executor.submit(self._decode, plan, items)
         try:
-            yield from self._vocode(plan.controls, items)
+            yield from self._vocode(plan, items)
         finally:
             stop.set()
             wait([work])
@@ -133,26 +149,58 @@ class Pipeline:
             for part in plan.parts:
                 if items.stopped():
                     return
-                utterance = self._acoustic.prepare(part.ids, plan.controls)
-                items.put(_Start(part, utterance.durations, pause_s))
+                phrase = self._recalled(part, plan)
+                if phrase is not None:
+                    items.put(_Start(part, phrase.durations, pause_s, phrase.pcm), ahead=0)
+                else:
+                    utterance = self._acoustic.prepare(part.ids, plan.controls)
+                    items.put(_Start(part, utterance.durations, pause_s))
+                    self._decoder.decode(MelStream(self._acoustic, utterance), items)
                 pause_s = part.pause_s
-                self._decoder.decode(MelStream(self._acoustic, utterance), items)
         finally:
             items.put(None)
 
-    def _vocode(self, controls: Controls, items: Items) -> Iterator[AudioChunk]:
+    def _recalled(self, part: Part, plan: Plan) -> Phrase | None:
+        if self._phrases is None or plan.phrases == "ignore":
+            return None
+        return self._phrases.get(part.ids, plan.controls)
+
+    def _vocode(self, plan: Plan, items: Items) -> Iterator[AudioChunk]:
         """Consumer: part by part, silence between them."""
         at, hop = 0, self._voice.hop_length
         while isinstance(start := items.get(), _Start):
-            pause = self._pause(start.pause_s, controls)
+            pause = self._pause(start.pause_s, plan.controls)
             end = at + len(pause) + start.frames * hop
             marks = start.marks(hop, at + len(pause))
-            speech = self._sentence(start.frames, controls, items)
+            speech = self._speech(start, plan, items)
             for pcm in chain([pause] if len(pause) else [], speech):
                 yield AudioChunk(pcm, start.part.sentence, marks)
                 at, marks = at + len(pcm), ()
             if at < end:
                 return
+
+    def _speech(self, start: _Start, plan: Plan, items: Items) -> Iterator[Floats]:
+        """The audio of a part, kept or made; what is made is kept once it is whole."""
+        hop = self._voice.hop_length
+        if start.known is not None:
+            yield from self._known(start.known, items)
+            return
+        keep = self._phrases if plan.phrases == "use" else None
+        made: list[Floats] = []
+        for pcm in self._sentence(start.frames, plan.controls, items):
+            if keep is not None:
+                made.append(pcm)
+            yield pcm
+        if keep is not None and sum(map(len, made)) == start.frames * hop:
+            keep.put(start.part.ids, plan.controls, Phrase(start.durations, np.concatenate(made)))
+
+    def _known(self, pcm: Floats, items: Items) -> Iterator[Floats]:
+        """Audio in the largest chunks; ends early once cancelled."""
+        size = chunk_frames(self._voice.vocoder.context)[1] * self._voice.hop_length
+        for first in range(0, len(pcm), size):
+            if items.stopped():
+                return
+            yield pcm[first : first + size]
 
     def _sentence(self, frames: int, controls: Controls, items: Items) -> Iterator[Floats]:
         """Postnet and vocoder over growing chunks; ends early if the frames do."""

@@ -18,7 +18,8 @@ from engines.marks import Said, SpeechMark
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
 from engines.pauses import pause_after
-from engines.pipeline import AudioChunk, Cancelled, Part, Pipeline, Plan
+from engines.phrases import VoicePhrases
+from engines.pipeline import AudioChunk, Cancelled, Part, PhraseUse, Pipeline, Plan
 from engines.session import Session
 from engines.style import Controls, Style, controls, emotions
 from engines.text.clauses import LONGEST_PART, parts
@@ -82,9 +83,11 @@ class Voice:
         pack: VoicePack,
         options: RuntimeOptions,
         engines: Mapping[str, Session] = MappingProxyType({}),
+        phrases: VoicePhrases | None = None,
     ) -> None:
         """The pack's graphs on ONNX Runtime, but for those that `engines` runs, by graph name.
 
+        phrases: where what this voice says on these engines is kept, to be heard again at once.
         `sessions` holds what runs each graph; another voice of the same pack may share it.
         """
         file = pack.file
@@ -105,7 +108,9 @@ class Voice:
         others = {name: session for name, session in sessions.items() if name != "vocoder"}
         acoustic = AcousticModel(file.acoustic, AcousticSessions(**others), file.source)
         self.streams = options.streams
-        self._pipeline = Pipeline(acoustic, vocoder, file, options.streams, options.batching)
+        self._pipeline = Pipeline(
+            acoustic, vocoder, file, options.streams, options.batching, phrases
+        )
         self.info = VoiceInfo(
             file.name,
             file.language,
@@ -124,10 +129,11 @@ class Voice:
         """
         return cls(VoicePack(folder), options or RuntimeOptions())
 
-    def plan(self, text: str, style: Style | None = None) -> Plan:
+    def plan(self, text: str, style: Style | None = None, phrases: PhraseUse = "use") -> Plan:
         """Settle the style and read the first sentence; the others are read while it is spoken.
 
-        Sentences that are long are spoken in parts; see `engines.text.clauses`.
+        Sentences that are long are spoken in parts; see `engines.text.clauses`. phrases: what part
+        those that are kept have in it; see `Plan`.
 
         Raises:
             TextError: nothing in the text can be spoken.
@@ -137,7 +143,7 @@ class Voice:
         told = controls(style or Style(), self._file)
         read = self._parts(text, told)
         first = next(read)
-        return Plan(chain([first], read), told)
+        return Plan(chain([first], read), told, phrases)
 
     def _parts(self, text: str, told: Controls) -> Iterator[Part]:
         """The text in what the acoustic model takes at once, read as it is asked for."""
@@ -173,7 +179,7 @@ class Voice:
         Raises:
             VoiceError: voice_broken, a graph fails, or its samples are not numbers.
         """
-        for chunk in self.stream(self.plan("你好。")):
+        for chunk in self.stream(self.plan("你好。", phrases="ignore")):
             if not np.isfinite(chunk.pcm).all():
                 raise VoiceError(
                     "voice_broken",
