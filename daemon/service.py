@@ -290,7 +290,7 @@ class Service:
                 rate=sound.rate,
                 latency_ms=1000 * sound.latency_s,
                 underruns=speaker.underruns,
-                reopened=max(0, speaker.opened - 1),
+                reopened=speaker.reopened,
                 reason=sound.reason,
             ),
         )

@@ -56,7 +56,7 @@ class CardStream:
 
 
 class Card:
-    """What daemon/device.py and playback.py use of the module sounddevice."""
+    """What daemon/device.py and outputs.py use of the module sounddevice."""
 
     PortAudioError = CardError
 
@@ -68,7 +68,8 @@ class Card:
     def query_devices(self, kind: str) -> dict[str, Any]:
         if not self._initialized or not self.present:
             raise CardError("no device")
-        return {"index": 0, "name": "card", "default_samplerate": float(self.rate)}
+        facts = {"index": 0, "name": "card", "max_output_channels": 1}
+        return {**facts, "default_samplerate": float(self.rate)}
 
     def check_output_settings(self, index: int, channels: int, dtype: str, samplerate: int) -> None:
         if samplerate != self.rate:
@@ -108,7 +109,7 @@ def test_an_utterance_all_handed_over_ends_when_the_card_comes_back_at_another_r
 ) -> None:
     daemon = start_daemon(SpeakerConfig())
     with Client(daemon.endpoint) as client:
-        speech = client.say("好" * 60, sink="speaker")  # 3 s, of which the ring holds 8
+        speech = client.say("好" * 60, sink="speaker")  # 3 s, which the ring holds
         wait_until(lambda: len(card.heard) > 16000)
         card.present = False
         wait_until(lambda: not client.status().speaker.available)
