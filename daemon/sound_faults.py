@@ -44,8 +44,9 @@ def no_device(snd: Path = SND, proc: Path = PROC) -> str:
     cards = _players(snd)
     if not cards:
         return (
-            f"the kernel has no sound card (nothing in {snd} plays): plug one in and see "
-            "`aplay -l`, or speak to nobody with --device null"
+            f"the kernel has no sound card (nothing in {snd} plays) and no sound server answers: "
+            "plug a card in and see `aplay -l`, or start the server and see `pactl info`, or speak "
+            "to nobody with --device null"
         )
     if closed := closed_card(snd):
         return closed
