@@ -64,6 +64,7 @@ class Keeper:
         self._lost_at: float | None = None
         self._looked_at = 0.0  # for a better one
         self._asked_at = 0.0
+        self._beat = 0.0  # this thread's own
         self._delay = FIRST_RETRY_S
         self._finished = False
         self._stop = threading.Event()
@@ -73,7 +74,7 @@ class Keeper:
     def start(self, rate: int) -> None:
         """Open the device in the background, at `rate` Hz if it takes that."""
         if self._config.enabled:
-            self._rate = rate
+            self._rate, self._beat = rate, time.monotonic()
             self._thread.start()
 
     def close(self) -> None:
@@ -90,6 +91,15 @@ class Keeper:
             self._nudge.set()
         return self._output is not None
 
+    def silent_s(self, now: float) -> float:
+        """How long the callback of an open device, or this thread, has given no sign of life.
+
+        0 where there is none that could: the speaker is off, or it was given up.
+        """
+        if not self._thread.is_alive():
+            return 0.0
+        return now - (self._beat if self._output is None else min(self._beat, self._player.beat))
+
     def _on_finished(self) -> None:
         self._finished = True
         self._nudge.set()
@@ -105,7 +115,7 @@ class Keeper:
 
     def _keep(self) -> None:
         while not self._stop.is_set():
-            now = time.monotonic()
+            now = self._beat = time.monotonic()
             if self._output is None and not (self._asleep and self._idle_s(now) > 0.5):
                 self._try_to_open(now)
                 continue

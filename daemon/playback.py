@@ -46,6 +46,7 @@ class Speaker:
         self._keeper = Keeper(config, self, wake)
         self.start = self._keeper.start
         self.ready = self._keeper.ready
+        self.silent_s = self._keeper.silent_s
 
     @property
     def settled(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes.util
+import math
 import os
 import shutil
 import signal
@@ -13,13 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 from sambertd_client import Client
 
 from daemon.worker import pcm_s16le
-from tests.daemon.tone import tone
+from tests.daemon.tone import RATE, tone
 
 SINKS = ("ci", "second")  # ALSA devices too, the first is the default
 
@@ -87,24 +89,58 @@ class Sink:
         self.control("load-module", "module-null-sink", *self._sink(name).split())
 
     @contextlib.contextmanager
-    def record(self, name: str = "ci") -> Iterator[list[bytes]]:
-        """What a sink plays; the list holds it after the block."""
-        heard: list[bytes] = []
-        command = ["parec", "-d", f"{name}.monitor", "--raw", "--rate=16000"]
+    def listen(self, name: str = "ci") -> Iterator[Listener]:
+        """What a sink plays, from now to the end of the block."""
+        command = ["parec", "-d", f"{name}.monitor", "--raw", f"--rate={RATE}"]
         command += [f"--channels={self._channels}", "--format=s16le", "--latency-msec=20"]
         with subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
-            stdout = process.stdout
-            reader = threading.Thread(target=lambda: heard.append(stdout.read()))
-            reader.start()
+            listener = Listener(process.stdout)
             wait_until(lambda: bool(self.control("list", "short", "source-outputs").strip()))
             time.sleep(0.2)
             try:
-                yield heard
+                yield listener
             finally:
                 time.sleep(0.3)
                 process.send_signal(signal.SIGINT)
-                reader.join(5)
+                listener.join()
+
+    @contextlib.contextmanager
+    def record(self, name: str = "ci") -> Iterator[list[bytes]]:
+        """What a sink plays; the list holds it after the block."""
+        heard: list[bytes] = []
+        with self.listen(name) as listener:
+            yield heard
+        heard.append(listener.pcm)
+
+
+class Listener:
+    """What is heard as it comes, with the time of each sample, of one channel."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._heard = bytearray()
+        self._began = math.inf  # when the first sample was played, by the least delayed arrival
+        self._thread = threading.Thread(target=self._run, args=(pipe,))
+        self._thread.start()
+
+    def _run(self, pipe: IO[bytes]) -> None:
+        while piece := os.read(pipe.fileno(), 4096):
+            self._heard += piece
+            self._began = min(self._began, time.monotonic() - len(self._heard) / 2 / RATE)
+
+    @property
+    def pcm(self) -> bytes:
+        return bytes(self._heard)
+
+    def join(self) -> None:
+        self._thread.join(5)
+
+    def samples(self) -> NDArray[np.int64]:
+        return np.frombuffer(self.pcm, "<i2").astype(int)
+
+    def played_at(self, index: int) -> float:
+        """By the monotonic clock, in seconds; late by the recorder's latency, never early."""
+        return self._began + index / RATE
 
 
 def wait_until(happened: Callable[[], bool], seconds: float = 10) -> None:

@@ -68,6 +68,23 @@ def test_cancel_fades_without_a_click_and_the_next_is_whole(sink: Sink, client: 
     assert last_block[:32].max() > 8 * max(1, last_block[-32:].max())
 
 
+def test_cancel_silences_the_sink_soon(sink: Sink, client: Client) -> None:
+    """Within 20 ms and the latency of the device, and half a second for a machine too busy."""
+    late_s = []
+    for _ in range(5):
+        with sink.listen() as heard:
+            spoken = client.say("好" * 100, sink="speaker")
+            time.sleep(0.6)
+            asked = time.monotonic()
+            spoken.cancel()
+            assert spoken.wait().why == "cancelled"
+        loud = np.flatnonzero(np.abs(heard.samples()) > 300)
+        late_s.append(heard.played_at(int(loud[-1])) - asked)
+    device_s = client.status().speaker.latency_ms / 1000
+    assert min(late_s) < 0.02 + device_s + 0.05, late_s
+    assert float(np.median(late_s)) < 0.02 + device_s + 0.5, late_s
+
+
 def test_speech_of_another_rate_is_resampled(sink: Sink, client: Client) -> None:
     with sink.record() as heard:
         done = client.say("好" * 30, sink="speaker", voice="tone24k").wait()
