@@ -61,6 +61,7 @@ class Keeper:
         self._rate = COMMON_RATE
         self._output: Output | None = None
         self._asleep = False
+        self._place = 0  # of the device that was opened last
         self._lost_at: float | None = None
         self._looked_at = 0.0  # for a better one
         self._asked_at = 0.0
@@ -133,6 +134,8 @@ class Keeper:
         playing = self.state.rate and self._player.idle_s(now) == 0
         rate = self.state.rate if playing else self._rate  # what plays goes on at its own rate
         self._finished = False
+        if self._asleep and self._place > 0:  # what is wanted may be back, and nothing looked
+            self._outputs.rescan()
         try:
             output = self._outputs.open(rate, only_first=now < patient_until)
         except NoPortAudioError:
@@ -159,7 +162,7 @@ class Keeper:
             told = "speaker %s open: %d Hz, latency %.0f ms"
             log.info(told, output.name, output.rate, 1000 * latency_s)
         self._lost_at = None
-        self.state, self._output = state, output
+        self.state, self._output, self._place = state, output, output.place
         self.settled = True
         self._wake()
 
@@ -170,11 +173,11 @@ class Keeper:
             self._lost_at = now
             self._shut()
             self._outputs.rescan()
-        elif 0 < self._config.idle_close_s <= idle_s:
+        elif 0 < self._config.idle_close_s <= idle_s and not (output.silent and self._place > 0):
             log.debug("speaker %s closed while nobody speaks", output.name)
             self._asleep = True
             self._shut()
-        elif output.place > 0 and min(idle_s, now - self._looked_at) > (
+        elif self._place > 0 and min(idle_s, now - self._looked_at) > (
             BETTER_THAN_NONE_S if output.silent else BETTER_S
         ):
             self._shut()

@@ -66,13 +66,15 @@ class Card:
         self.rate, self.present, self.starts_to_fail = rate, True, 0
         self.tells = True  # when it is pulled; PortAudio 19.6 does not tell of a USB card
         self.heard = bytearray()
-        self._initialized = True
+        self._initialized = self._listed = True
+        self.usb = self._usb_listed = False  # a better one, that may be plugged in later
 
-    def query_devices(self, kind: str) -> dict[str, Any]:
-        if not self._initialized or not self.present:
+    def query_devices(self, kind: str = "") -> Any:
+        if not self._initialized or not self._listed or not self.present:
             raise CardError("no device")
-        facts = {"index": 0, "name": "card", "max_output_channels": 1}
-        return {**facts, "default_samplerate": float(self.rate)}
+        facts: dict[str, Any] = {"index": 0, "name": "card", "max_output_channels": 1}
+        facts["default_samplerate"] = float(self.rate)
+        return facts if kind else [facts, {**facts, "name": "usb"}][: 1 + self._usb_listed]
 
     def check_output_settings(self, index: int, channels: int, dtype: str, samplerate: int) -> None:
         if samplerate != self.rate:
@@ -91,6 +93,7 @@ class Card:
             self.starts_to_fail -= 1
             raise CardError("host error")
         self._initialized = True
+        self._listed, self._usb_listed = self.present, self.usb  # it looks for devices only here
 
 
 @pytest.fixture
@@ -182,6 +185,30 @@ def test_an_utterance_goes_on_in_the_fallback_at_the_rate_it_began_with(
         card.present = True
         wait_until(lambda: client.status().speaker.device == "card", 15)
         assert client.status().speaker.reopened == 1, "nothing was lost this time"
+
+
+def test_the_wanted_card_is_found_although_its_fallback_is_closed_while_idle(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    daemon = start_daemon(SpeakerConfig(device="usb", fallback=("",), idle_close_s=1.0))
+    with Client(daemon.endpoint) as client:
+        assert client.status().speaker.device == "card"
+        time.sleep(1.5)
+        card.usb = True
+        assert client.say("好", sink="speaker").wait().why == "end"
+        assert client.status().speaker.device == "usb"
+
+
+def test_null_as_a_fallback_is_not_closed_for_it_looks_for_better(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    daemon = start_daemon(SpeakerConfig(fallback=("null",), idle_close_s=1.0))
+    with Client(daemon.endpoint) as client:
+        card.present = False
+        wait_until(lambda: client.status().speaker.device == "null")
+        time.sleep(1.5)
+        card.present = True
+        wait_until(lambda: client.status().speaker.device == "card")
 
 
 def test_how_long_nothing_of_it_gave_a_sign_of_life(
