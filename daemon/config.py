@@ -25,8 +25,14 @@ store = "/var/cache/sambertd/engines"  # where they are kept; else in $CACHE_DIR
 
 [speaker]
 enabled = true
-device = ""         # part of a device name; "" is the system's default
-latency_s = 0.1
+device = ""         # part of a device name; "" is the system's default, "null" is heard by nobody
+fallback = []       # devices for while that one is not there, by preference: ["HDMI", "", "null"]
+latency_s = 0.1     # of the device: lower answers sooner, and stutters where the machine is busy
+channels = 1        # 2 for a card that plays a single channel on its left side only, at most 8
+gain_db = 0.0       # -60 to 20; what gets too loud is clipped
+lead_in_s = 0.0     # silence before speech that follows a pause of 2 s, at most 2: for amplifiers
+                    # and Bluetooth that swallow what comes first
+idle_close_s = 0.0  # close the device after so long without speech, until the next; 0: never
 
 While anybody waits, the audio of a text is made to its end whatever its client takes, so that
 nobody waits for a slow client. The most it can hold in memory is
@@ -94,7 +100,12 @@ class EngineConfig:
 class SpeakerConfig:
     enabled: bool = True
     device: str = ""
+    fallback: tuple[str, ...] = ()
     latency_s: float = 0.1
+    channels: int = 1
+    gain_db: float = 0.0
+    lead_in_s: float = 0.0
+    idle_close_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +190,20 @@ def checked(config: Config) -> Config:
     _between("engines.vocoder_threads", config.engines.vocoder_threads, 1, 64)
     _between("engines.acoustic_threads", config.engines.acoustic_threads, 1, 64)
     _between("engines.gpu_memory_mb", config.engines.gpu_memory_mb, 0, 1_000_000)
-    _between("speaker.latency_s", config.speaker.latency_s, 0.005, 2)
+    _check_speaker(config.speaker)
     _one_of("log_level", config.log_level, LOG_LEVELS)
     _one_of("engines.build", config.engines.build, BUILDS)
     _check_endpoint(config.endpoint)
     return config
+
+
+def _check_speaker(speaker: SpeakerConfig) -> None:
+    _between("speaker.latency_s", speaker.latency_s, 0.005, 2)
+    _between("speaker.channels", speaker.channels, 1, 8)
+    _between("speaker.gain_db", speaker.gain_db, -60, 20)
+    _between("speaker.lead_in_s", speaker.lead_in_s, 0, 2)
+    if speaker.idle_close_s != 0:
+        _between("speaker.idle_close_s", speaker.idle_close_s, 1, 86400)
 
 
 def _check_endpoint(endpoint: str) -> None:
@@ -236,6 +256,10 @@ def _fill(settings: Any, table: Mapping[str, Any], prefix: str) -> Any:
 
 
 def _typed(name: str, value: object, wanted: type | types.UnionType) -> object:
+    if wanted == tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ConfigError(f"{name}: {value!r} is not a list of strings")
+        return tuple(value)
     if wanted is Path and isinstance(value, str):
         return Path(value)
     if wanted is float and type(value) is int:

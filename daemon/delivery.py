@@ -117,7 +117,8 @@ class Deliverer:
         if mine.made and not mine.outbox:
             self._scheduler.played(mine)  # a text that makes no sound
             return None
-        if not mine.outbox or not self._speaker.state.available:
+        ready = self._speaker.ready()  # asked early: a device closed while idle opens meanwhile
+        if not mine.outbox or not ready:
             self._check_lost(mine)
             return None
         self._speaker.begin(mine.rate)

@@ -11,6 +11,8 @@ import importlib
 import logging
 from typing import Any
 
+from daemon.sound_faults import explain, no_device
+
 log = logging.getLogger(__name__)
 COMMON_RATE = 48000  # what a card that refuses the voice's rate most likely takes
 
@@ -41,7 +43,7 @@ def portaudio() -> Any:
     except Exception as error:
         if type(error).__name__ != "PortAudioError":  # its class went with the failed import
             raise
-        text = f"PortAudio does not start: {words(error)}; check the sound system with `aplay -l`"
+        text = f"PortAudio does not start: {explain(error)}; check the sound system with `aplay -l`"
         raise SpeakerError(text) from error
 
 
@@ -69,41 +71,49 @@ def rescan(backend: Any) -> None:
 
 
 def find_device(backend: Any, name: str) -> Any:
-    """The first output whose name contains `name`: indices change from boot to boot.
+    """The output of that name, else the first whose name contains it: indices change at a boot.
 
     Raises SpeakerError.
     """
     try:
         if not name:
             return backend.query_devices(kind="output")
-        outputs = [d for d in backend.query_devices() if d["max_output_channels"] > 0]
+        found = outputs(backend)
     except (backend.PortAudioError, ValueError) as error:
-        cure = "plug one in, check `aplay -l`, and be in the group audio"
-        raise SpeakerError(f"no sound output was found; {cure}") from error
-    for device in outputs:
+        raise SpeakerError(f"no sound output was found: {no_device()}") from error
+    for device in found:
+        if name.lower() == device["name"].lower():
+            return device
+    for device in found:
         if name.lower() in device["name"].lower():
             return device
-    known = ", ".join(repr(device["name"]) for device in outputs) or "none"
+    known = ", ".join(repr(device["name"]) for device in found) or f"none: {no_device()}"
     raise SpeakerError(f"no sound device is called {name!r}; there are: {known}")
 
 
-def find_rate(backend: Any, device: Any, wanted: int) -> int:
+def outputs(backend: Any) -> list[Any]:
+    """The devices that play. Raises the backend's PortAudioError."""
+    return [device for device in backend.query_devices() if device["max_output_channels"] > 0]
+
+
+def find_rate(backend: Any, device: Any, wanted: int, channels: int = 1) -> int:
     """The voice's rate in Hz if the card takes it: PortAudio does not resample, soxr does.
 
     Raises SpeakerError where the card takes no rate.
     """
     last: Exception | None = None
     for rate in (wanted, COMMON_RATE, int(device["default_samplerate"])):
-        try:
-            backend.check_output_settings(device["index"], 1, "int16", samplerate=rate)
-        except backend.PortAudioError as error:
-            last = error
-        else:
+        last = refusal(backend, device, rate, channels)
+        if last is None:
             return rate
-    cure = "close the program that uses it, or choose another with --device"
-    raise SpeakerError(f"{device['name']!r} takes no rate: {words(last)}; {cure}") from last
+    cure = "choose another with --device"
+    raise SpeakerError(f"{device['name']!r} takes no rate: {explain(last)}; {cure}") from last
 
 
-def words(error: Exception | None) -> str:
-    """What PortAudio says of an error."""
-    return str(error.args[0]) if error and error.args else "unknown reason"
+def refusal(backend: Any, device: Any, rate: int, channels: int) -> Exception | None:
+    """Why a device does not take `rate` Hz; None: it does."""
+    try:
+        backend.check_output_settings(device["index"], channels, "int16", samplerate=rate)
+    except backend.PortAudioError as error:
+        return error  # type: ignore[no-any-return]
+    return None

@@ -1,101 +1,89 @@
-"""The speaker: one stream that stays open, fed from a ring, reopened by itself when it is lost.
+"""The speaker: what the loop says, through a ring, to a device that is kept open.
 
-Three threads meet here: the loop (`begin`, `write`, `end`, `cancel`), PortAudio's callback, and
-the keeper, which opens the device, watches that it is alive, and closes it.
+Three threads meet here: the loop (`begin`, `write`, `end`, `cancel`), the device's callback
+(`fill`), and the keeper (daemon/keeper.py), which opens the device and watches that it is alive.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import soxr
 
 from daemon.config import SpeakerConfig
-from daemon.device import (
-    COMMON_RATE,
-    NoPortAudioError,
-    SpeakerError,
-    find_device,
-    find_rate,
-    portaudio,
-    rescan,
-    words,
-)
+from daemon.device import COMMON_RATE, SpeakerError
+from daemon.keeper import Keeper, SpeakerState
 from daemon.ring import Ring, Samples
 
-log = logging.getLogger(__name__)
-RING_SAMPLES = 1 << 17  # 8 s at 16 kHz, 2.7 s at 48 kHz
 FADE_S = 0.008
-FIRST_RETRY_S = 0.25
-LAST_RETRY_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class SpeakerState:
-    available: bool
-    device: str = ""
-    rate: int = 0  # Hz
-    latency_s: float = 0.0
-    reason: str = ""
+PAUSE_S = 2.0  # after so much silence an amplifier or a Bluetooth link may have gone to sleep
+BLOCK = 4096  # samples copied to all channels at once
 
 
 class Speaker:
-    """Plays s16le mono PCM of any rate on the device `config` names."""
+    """Plays s16le mono PCM of any rate on the first device of `config` that opens."""
 
     def __init__(self, config: SpeakerConfig, wake: Callable[[], None]) -> None:
-        self._config = config
-        self._wake = wake
-        self.settled = not config.enabled  # whether the first attempt to open is over
-        reason = (
-            "the speaker opens" if config.enabled else "the speaker is switched off by the settings"
-        )
-        self.state = SpeakerState(available=False, reason=reason)
-        self.unavailable_since = time.monotonic()
+        self._gain = np.float32(10 ** (config.gain_db / 20))
+        self._lead_in_s = config.lead_in_s
         self.underruns = 0
-        self.opened = 0  # times; more than one means it was lost
-        self._wanted_rate = COMMON_RATE
-        self._ring = Ring(RING_SAMPLES, int(FADE_S * COMMON_RATE))
+        self.beat = 0.0  # when the device last asked for samples
+        self._rate = COMMON_RATE  # of the card
+        self._ring = _ring(COMMON_RATE)
+        self._mono: Samples = np.zeros(BLOCK, np.int16)
+        self._cold = True  # the device was opened after the last utterance
         self._resampler: Any = None
         self._ring_used = self._ring  # by this utterance
-        self._rates = 0, 0  # of its PCM, and of the card when it began
+        self._rates = 0, COMMON_RATE  # of its PCM, and of the card when it began
         self._begin = 0
         self._end: int | None = None
         self._started_at: float | None = None
-        self._handed_at: float | None = None
-        self._beat = self._kept = 0.0  # signs of life of the callback and of the keeper
-        self._stop = threading.Event()
-        self._nudge = threading.Event()
-        self._finished = False
-        self._keeper = threading.Thread(target=self._run, name="speaker", daemon=True)
+        self._handed_at: float | None = -math.inf
+        self._keeper = Keeper(config, self, wake)
+        self.start = self._keeper.start
+        self.ready = self._keeper.ready
+        self.silent_s = self._keeper.silent_s
 
-    def start(self, rate: int) -> None:
-        """Open the device in the background, at `rate` Hz if it takes that."""
-        if self._config.enabled:
-            self._wanted_rate = rate
-            self._kept = time.monotonic()
-            self._keeper.start()
+    @property
+    def settled(self) -> bool:
+        """Whether the first attempt to open the device is over."""
+        return self._keeper.settled
+
+    @property
+    def state(self) -> SpeakerState:
+        return self._keeper.state
+
+    @property
+    def reopened(self) -> int:
+        """How often the device was lost and came back, or another came in its place."""
+        return self._keeper.reopened
 
     def close(self) -> None:
-        self._stop.set()
-        self._nudge.set()
-        if self._keeper.ident is not None:
-            self._keeper.join(5)
+        """Close the device."""
+        self._keeper.close()
+        self._resampler = None  # soxr complains on stderr of what lives in a cycle at exit
 
     def begin(self, rate: int) -> None:
         """A new utterance, of PCM at `rate` Hz, after all that was written before."""
-        self._ring_used = self._ring
-        self._rates = rate, self.state.rate
-        same = rate == self.state.rate
-        self._resampler = None if same else soxr.ResampleStream(rate, self.state.rate, 1, "int16")
+        self._ring_used, card = self._ring, self._rate
+        self._rates = rate, card
+        self._resampler = None if rate == card else soxr.ResampleStream(rate, card, 1, "int16")
+        silence = self._lead_in()
         self._end = None
-        self._begin = self._ring_used.written  # before the rest is reset: the callback looks on
-        self._started_at = self._handed_at = None
+        self._begin = self._ring_used.written + len(silence)
+        self._started_at = self._handed_at = None  # after the others: the callback looks on
+        self._ring_used.write(silence)
+
+    def _lead_in(self) -> Samples:
+        """Silence for what may sleep between the card and the ear; empty where there is no need."""
+        asleep = self._cold or self.idle_s(time.monotonic()) >= PAUSE_S
+        self._cold = False
+        count = int(self._lead_in_s * self._rates[1]) if asleep else 0
+        return np.zeros(min(count, self._ring_used.space), np.int16)
 
     def write(self, pcm: bytes) -> bool:
         """Queue PCM; False: no space now, nothing was taken.
@@ -105,7 +93,7 @@ class Speaker:
         """
         self._check_ring()
         samples = np.frombuffer(pcm, "<i2")
-        return self._write(samples, last=False)
+        return self._write(self._louder(samples), last=False)
 
     def end(self) -> bool:
         """No more PCM for this utterance; False: no space for its tail now, try again."""
@@ -128,10 +116,18 @@ class Speaker:
             return False
         return self._ring_used.write(self._resampler.resample_chunk(samples, last=last))
 
+    def _louder(self, samples: Samples) -> Samples:
+        if self._gain == 1:
+            return samples
+        loud: Samples = np.clip(np.rint(samples * self._gain), -32768, 32767).astype(np.int16)
+        return loud
+
     def cancel(self) -> None:
         """Fade out over 8 ms and drop the rest; the next utterance may begin at once."""
         self._ring_used.drop()
         self._end = self._ring_used.written
+        if self._ring_used is not self._ring:  # nobody reads it any more
+            self._handed_at = time.monotonic()
 
     @property
     def started_at(self) -> float | None:
@@ -143,25 +139,32 @@ class Speaker:
         self._check_ring()
         return self._handed_at is not None and now >= self._handed_at + self.state.latency_s
 
-    def silent_s(self, now: float) -> float:
-        """How long the callback of an open card, or the keeper, has given no sign of life.
-
-        0 where there is none that could: the speaker is off, or it was given up.
-        """
-        if not self._keeper.is_alive():
-            return 0.0
-        last = min(self._beat, self._kept) if self.state.available else self._kept
-        return now - last
-
     def lost_for(self, seconds: float) -> str:
         """Why there has been no sound card for so long; "" where there is or may be one soon."""
-        lost = not self.state.available and time.monotonic() - self.unavailable_since >= seconds
-        return self.state.reason if lost else ""
+        state, since = self.state, self._keeper.unavailable_since
+        lost = not state.available and time.monotonic() - since >= seconds
+        return state.reason if lost else ""
 
-    def _callback(self, outdata: Any, frames: int, _time: Any, status: Any) -> None:
-        self._beat = now = time.monotonic()
-        ring = self._ring
-        audio = ring.fill(np.frombuffer(outdata, np.int16))
+    def prepare(self, rate: int) -> None:
+        """From the keeper: a device of `rate` Hz starts now."""
+        if rate != self._rate:
+            self._rate, self._ring = rate, _ring(rate)
+        self._cold = True
+        self.beat = time.monotonic()
+
+    def idle_s(self, now: float) -> float:
+        """How long nothing has been played; 0 while something is."""
+        handed = self._handed_at
+        return 0.0 if handed is None else max(0.0, now - handed)
+
+    def fill(self, outdata: Any, frames: int, _time: Any, status: Any, /) -> None:
+        """From the device's thread: the next `frames` samples of each channel."""
+        self.beat = now = time.monotonic()
+        ring, out = self._ring, np.frombuffer(outdata, np.int16)
+        if len(out) == frames:
+            audio = ring.fill(out)
+        else:
+            audio = self._fill_channels(ring, out.reshape(frames, -1))
         hungry = self._end is None and self._started_at is not None and audio < frames
         if status.output_underflow or (hungry and audio > 0):
             self.underruns += 1
@@ -170,98 +173,17 @@ class Speaker:
         if self._handed_at is None and self._end is not None and ring.read >= self._end:
             self._handed_at = now + frames / self._rates[1]
 
-    def _on_finished(self) -> None:
-        self._finished = True
-        self._nudge.set()
-
-    def _run(self) -> None:
-        try:
-            self._keep()
-        except BaseException:
-            log.exception("the speaker failed")
-            self._set_unavailable("the speaker failed by a fault of the daemon; restart it")
-
-    def _keep(self) -> None:
-        stream, backend, delay = None, None, FIRST_RETRY_S
-        while not self._stop.is_set():
-            self._kept = time.monotonic()
-            if stream is None:
-                try:
-                    backend = backend or portaudio()
-                    stream = self._open(backend)
-                except NoPortAudioError as error:
-                    self._set_unavailable(str(error))
-                    return
-                except SpeakerError as error:
-                    self._set_unavailable(str(error))
-                    self._stop.wait(delay)
-                    delay = min(2 * delay, LAST_RETRY_S)
-                    if backend is not None:
-                        rescan(backend)
-                    continue
-                delay = FIRST_RETRY_S
-            self._nudge.wait(0.1)
-            self._nudge.clear()
-            if not self._stop.is_set() and self._is_lost():
-                self._set_unavailable("the sound card was lost; it is opened again when it is back")
-                _shut(stream)
-                stream = None
-                rescan(backend)
-        if stream is not None:
-            _shut(stream)
-
-    def _is_lost(self) -> bool:
-        """finished_callback tells of a vanished server, only the heartbeat of an unplugged card."""
-        silent_s = time.monotonic() - self._beat
-        return self._finished or silent_s > max(0.5, 6 * self.state.latency_s)
-
-    def _open(self, backend: Any) -> Any:
-        device = find_device(backend, self._config.device)
-        rate = find_rate(backend, device, self._wanted_rate)
-        if rate != self.state.rate:
-            self._ring = Ring(RING_SAMPLES, int(FADE_S * rate))
-        self._finished = False
-        try:
-            stream = backend.RawOutputStream(
-                samplerate=rate,
-                device=device["index"],
-                channels=1,
-                dtype="int16",
-                latency=self._config.latency_s,
-                blocksize=0,
-                callback=self._callback,
-                finished_callback=self._on_finished,
-            )
-        except backend.PortAudioError as error:
-            raise SpeakerError(f"cannot open {device['name']!r}: {words(error)}") from error
-        self._beat = time.monotonic()
-        try:
-            stream.start()
-        except backend.PortAudioError as error:
-            _shut(stream)
-            raise SpeakerError(f"cannot start {device['name']!r}: {words(error)}") from error
-        self.opened += 1
-        self.state = SpeakerState(True, device["name"], rate, float(stream.latency))
-        self._settle()
-        log.info(
-            "speaker %s open: %d Hz, latency %.0f ms", device["name"], rate, 1000 * stream.latency
-        )
-        return stream
-
-    def _set_unavailable(self, reason: str) -> None:
-        if self.state.available:
-            self.unavailable_since = time.monotonic()
-        if reason != self.state.reason:
-            log.warning("no speaker: %s", reason)
-        self.state = SpeakerState(False, rate=self.state.rate, reason=reason)
-        self._settle()
-
-    def _settle(self) -> None:
-        if not self.settled:
-            self.settled = True
-            self._wake()
+    def _fill_channels(self, ring: Ring, out: Samples) -> int:
+        """The same samples on all channels, out: (frames, channels); samples of audio."""
+        audio = 0
+        for at in range(0, len(out), len(self._mono)):
+            block = out[at : at + len(self._mono)]
+            mono = self._mono[: len(block)]
+            audio += ring.fill(mono)
+            block[:] = mono[:, None]
+        return audio
 
 
-def _shut(stream: Any) -> None:
-    stream.abort(ignore_errors=True)
-    stream.close(ignore_errors=True)
+def _ring(rate: int) -> Ring:
+    """Room for 4 to 8 seconds."""
+    return Ring(1 << (4 * rate).bit_length(), int(FADE_S * rate))

@@ -115,7 +115,7 @@ def status(
             rate=sound.rate,
             latency_ms=1000 * sound.latency_s,
             underruns=speaker.underruns,
-            reopened=max(0, speaker.opened - 1),
+            reopened=speaker.reopened,
             reason=sound.reason,
         ),
     )
@@ -137,7 +137,7 @@ def stats(
         ttfa_ms=counted.percentiles(),
         bad_messages=counted.bad_messages,
         underruns=speaker.underruns,
-        reopened=max(0, speaker.opened - 1),
+        reopened=speaker.reopened,
         memory_bytes=resident_bytes(),
         subscribers=len(events),
         events=events.told,

@@ -24,6 +24,18 @@ def test_the_command_line_wins_over_the_file_over_the_defaults(tmp_path: Path) -
     assert config.socket_path is None
 
 
+def test_every_setting_of_the_speaker(tmp_path: Path) -> None:
+    file = tmp_path / "sambertd.toml"
+    file.write_text(
+        '[speaker]\nfallback = ["HDMI", "null"]\nchannels = 2\ngain_db = -3\nlead_in_s = 0.3\n'
+        "idle_close_s = 60\n"
+    )
+    speaker = parse(["--config", str(file)], ENV).speaker
+    assert (speaker.device, speaker.fallback) == ("", ("HDMI", "null"))
+    assert (speaker.channels, speaker.gain_db) == (2, -3.0)
+    assert (speaker.lead_in_s, speaker.idle_close_s) == (0.3, 60.0)
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -39,6 +51,12 @@ def test_the_command_line_wins_over_the_file_over_the_defaults(tmp_path: Path) -
         ("limits = 3", "limits"),
         ("[speaker]\nlatency_s = 9", "speaker.latency_s"),
         ("[speaker]\nenabled = 1", "speaker.enabled"),
+        ("[speaker]\nfallback = 'null'", "speaker.fallback.*list of strings"),
+        ("[speaker]\nfallback = [1]", "speaker.fallback.*list of strings"),
+        ("[speaker]\nchannels = 0", "speaker.channels"),
+        ("[speaker]\ngain_db = 21", "speaker.gain_db"),
+        ("[speaker]\nlead_in_s = 3", "speaker.lead_in_s"),
+        ("[speaker]\nidle_close_s = 0.5", "speaker.idle_close_s"),
         ("voices = 1", "voices"),
         ("log_level = 'loud'", "log_level"),
         ("endpoint = 'ipc://'", "endpoint"),

@@ -18,6 +18,7 @@ from sambertd_client import Client, SpeechError
 
 from daemon.config import SpeakerConfig
 from daemon.device import NoPortAudioError, SpeakerError, portaudio
+from daemon.playback import Speaker
 from tests.daemon.live import LiveDaemon
 
 BLOCK_S = 0.01
@@ -46,7 +47,8 @@ class CardStream:
             self._settings["callback"](block, frames, None, status)
             self._card.heard += block
             time.sleep(BLOCK_S)
-        self._settings["finished_callback"]()
+        if self._card.tells:
+            self._settings["finished_callback"]()
 
     def abort(self, ignore_errors: bool) -> None:
         self._closed = True
@@ -56,19 +58,23 @@ class CardStream:
 
 
 class Card:
-    """What daemon/device.py and playback.py use of the module sounddevice."""
+    """What daemon/device.py and outputs.py use of the module sounddevice."""
 
     PortAudioError = CardError
 
     def __init__(self, rate: int) -> None:
         self.rate, self.present, self.starts_to_fail = rate, True, 0
+        self.tells = True  # when it is pulled; PortAudio 19.6 does not tell of a USB card
         self.heard = bytearray()
-        self._initialized = True
+        self._initialized = self._listed = True
+        self.usb = self._usb_listed = False  # a better one, that may be plugged in later
 
-    def query_devices(self, kind: str) -> dict[str, Any]:
-        if not self._initialized or not self.present:
+    def query_devices(self, kind: str = "") -> Any:
+        if not self._initialized or not self._listed or not self.present:
             raise CardError("no device")
-        return {"index": 0, "name": "card", "default_samplerate": float(self.rate)}
+        facts: dict[str, Any] = {"index": 0, "name": "card", "max_output_channels": 1}
+        facts["default_samplerate"] = float(self.rate)
+        return facts if kind else [facts, {**facts, "name": "usb"}][: 1 + self._usb_listed]
 
     def check_output_settings(self, index: int, channels: int, dtype: str, samplerate: int) -> None:
         if samplerate != self.rate:
@@ -87,6 +93,7 @@ class Card:
             self.starts_to_fail -= 1
             raise CardError("host error")
         self._initialized = True
+        self._listed, self._usb_listed = self.present, self.usb  # it looks for devices only here
 
 
 @pytest.fixture
@@ -108,7 +115,7 @@ def test_an_utterance_all_handed_over_ends_when_the_card_comes_back_at_another_r
 ) -> None:
     daemon = start_daemon(SpeakerConfig())
     with Client(daemon.endpoint) as client:
-        speech = client.say("好" * 60, sink="speaker")  # 3 s, of which the ring holds 8
+        speech = client.say("好" * 60, sink="speaker")  # 3 s, which the ring holds
         wait_until(lambda: len(card.heard) > 16000)
         card.present = False
         wait_until(lambda: not client.status().speaker.available)
@@ -134,6 +141,92 @@ def test_an_utterance_all_handed_over_goes_on_when_the_card_comes_back_the_same(
         card.present = True
         wait_until(lambda: client.status().done == 1)
         assert speech.wait().samples == 20 * 800
+
+
+def test_a_card_that_goes_without_a_word_is_noticed_by_its_silence(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    daemon = start_daemon(SpeakerConfig())
+    card.tells = False
+    with Client(daemon.endpoint) as client:
+        assert client.say("好", sink="speaker").wait().why == "end"
+        card.present = False
+        wait_until(lambda: not client.status().speaker.available, 2)
+        card.present = True
+        wait_until(lambda: client.status().speaker.available)
+        assert client.say("好", sink="speaker").wait().why == "end"
+        assert client.status().speaker.reopened == 1
+
+
+def test_another_device_waits_for_a_lost_one_to_come_back(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    daemon = start_daemon(SpeakerConfig(fallback=("null",)))
+    with Client(daemon.endpoint) as client:
+        card.present = False
+        wait_until(lambda: not client.status().speaker.available)
+        card.present = True
+        wait_until(lambda: client.status().speaker.available)
+        assert client.status().speaker.device == "card"
+
+
+def test_an_utterance_goes_on_in_the_fallback_at_the_rate_it_began_with(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    card.rate = 48000  # of the voice: 16000
+    daemon = start_daemon(SpeakerConfig(fallback=("null",)))
+    with Client(daemon.endpoint) as client:
+        speech = client.say("好" * 60, sink="speaker")
+        wait_until(lambda: len(card.heard) > 48000)
+        card.present = False
+        assert speech.wait().why == "end"
+        speaker = client.status().speaker
+        assert (speaker.device, speaker.rate, speaker.reopened) == ("null", 48000, 1)
+        card.present = True
+        wait_until(lambda: client.status().speaker.device == "card", 15)
+        assert client.status().speaker.reopened == 1, "nothing was lost this time"
+
+
+def test_the_wanted_card_is_found_although_its_fallback_is_closed_while_idle(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    daemon = start_daemon(SpeakerConfig(device="usb", fallback=("",), idle_close_s=1.0))
+    with Client(daemon.endpoint) as client:
+        assert client.status().speaker.device == "card"
+        time.sleep(1.5)
+        card.usb = True
+        assert client.say("好", sink="speaker").wait().why == "end"
+        assert client.status().speaker.device == "usb"
+
+
+def test_null_as_a_fallback_is_not_closed_for_it_looks_for_better(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    daemon = start_daemon(SpeakerConfig(fallback=("null",), idle_close_s=1.0))
+    with Client(daemon.endpoint) as client:
+        card.present = False
+        wait_until(lambda: client.status().speaker.device == "null")
+        time.sleep(1.5)
+        card.present = True
+        wait_until(lambda: client.status().speaker.device == "card")
+
+
+def test_how_long_nothing_of_it_gave_a_sign_of_life(
+    card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, initialize = threading.Event(), card._initialize
+    monkeypatch.setattr(card, "_initialize", lambda: (go_on.wait(30), initialize()))
+    speaker = Speaker(SpeakerConfig(), lambda: None)
+    assert speaker.silent_s(time.monotonic()) == 0, "it was not started"
+    speaker.start(16000)
+    wait_until(lambda: speaker.state.available)
+    time.sleep(0.3)
+    assert speaker.silent_s(time.monotonic()) < 0.3
+    card.present = False
+    wait_until(lambda: speaker.silent_s(time.monotonic()) > 0.6)
+    go_on.set()
+    wait_until(lambda: speaker.silent_s(time.monotonic()) < 0.3)
+    speaker.close()
 
 
 def test_sound_returns_although_portaudio_once_failed_to_start_again(

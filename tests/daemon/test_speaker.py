@@ -2,114 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes.util
-import os
-import shutil
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from sambertd_client import Client, SpeechError
 from sambertd_client.protocol import SpeakerStatus
 
-from daemon.worker import pcm_s16le
-from tests.daemon.tone import RATE, tone
+from tests.daemon.sink import Sink, missing, playing, samples, speech, wait_until, without_gaps
+from tests.daemon.tone import RATE
 
 pytestmark = pytest.mark.audio
-NULL_SINK = "sink_name=ci rate=16000 channels=1 format=s16le norewinds=1"
-
-
-def missing() -> str:
-    tools = [name for name in ("pulseaudio", "pactl", "parec") if shutil.which(name) is None]
-    plugin = any(Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so"))
-    if tools or not plugin or ctypes.util.find_library("portaudio") is None:
-        return (
-            "needs `apt install pulseaudio pulseaudio-utils libportaudio2 libasound2-plugins` "
-            "to play without a sound card"
-        )
-    return ""
-
-
-class Sink:
-    """A private PulseAudio with one sink without a card; ALSA's default leads there."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        (folder / ".asoundrc").write_text(
-            "pcm.!default { type pulse }\nctl.!default { type pulse }\n"
-        )
-        self.env = {
-            **os.environ,
-            "HOME": str(folder),
-            "XDG_RUNTIME_DIR": str(folder),
-            "PULSE_SERVER": f"unix:{folder}/native",
-            "PULSE_COOKIE": f"{folder}/cookie",
-        }
-        self._server: subprocess.Popen[bytes] | None = None
-        self.start()
-
-    def start(self) -> None:
-        socket = self._folder / "native"
-        socket.unlink(missing_ok=True)
-        command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
-        command += ["-L", f"module-null-sink {NULL_SINK}"]
-        command += ["-L", f"module-native-protocol-unix auth-anonymous=1 socket={socket}"]
-        quiet = subprocess.DEVNULL
-        self._server = subprocess.Popen(command, env=self.env, stdout=quiet, stderr=quiet)
-        wait_until(socket.exists)
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        assert self._server is not None
-        self._server.send_signal(how)
-        self._server.wait(10)
-
-    def control(self, *arguments: str) -> str:
-        return subprocess.run(
-            ["pactl", *arguments], env=self.env, capture_output=True, text=True, timeout=10
-        ).stdout
-
-    def unplug(self) -> None:
-        modules = self.control("list", "short", "modules").splitlines()
-        (module,) = [line.split("\t")[0] for line in modules if "null-sink" in line]
-        self.control("unload-module", module)
-
-    def plug_in(self) -> None:
-        self.control("load-module", "module-null-sink", *NULL_SINK.split())
-
-    @contextlib.contextmanager
-    def record(self) -> Iterator[list[bytes]]:
-        """What the sink plays; the list holds it after the block."""
-        heard: list[bytes] = []
-        command = ["parec", "-d", "ci.monitor", "--raw", "--rate=16000", "--channels=1"]
-        command += ["--format=s16le", "--latency-msec=20"]
-        with subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            stdout = process.stdout
-            reader = threading.Thread(target=lambda: heard.append(stdout.read()))
-            reader.start()
-            wait_until(lambda: bool(self.control("list", "short", "source-outputs").strip()))
-            time.sleep(0.2)
-            try:
-                yield heard
-            finally:
-                time.sleep(0.3)
-                process.send_signal(signal.SIGINT)
-                reader.join(5)
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -123,34 +29,8 @@ def sink(folder: Path) -> Iterator[Sink]:
 
 @pytest.fixture
 def client(sink: Sink, folder: Path) -> Iterator[Client]:
-    """A client of a daemon that plays on the sink."""
-    endpoint = f"ipc://{folder}/d.sock"
-    command = [sys.executable, "-m", "tests.daemon.tone_daemon", "--endpoint", endpoint]
-    log = (folder / "log").open("wb")
-    with log, subprocess.Popen(command, env=sink.env, stderr=log) as process:
-        with Client(endpoint) as connected:
-            connected.timeout = 15
-            wait_until(lambda: connected.status().state == "ready")
-            connected.timeout = 5
-            assert connected.status().speaker.available, (folder / "log").read_text()
-            yield connected
-        process.terminate()
-        assert process.wait(10) == 0
-
-
-def speech(characters: int) -> bytes:
-    return b"".join(pcm_s16le(tone(index)) for index in range(characters))
-
-
-def samples(heard: list[bytes]) -> NDArray[np.int64]:
-    return np.frombuffer(heard[0], "<i2").astype(int)
-
-
-def without_gaps(pcm: bytes) -> bytes:
-    """The samples that are not zero, which the tone itself passes only singly."""
-    heard = np.frombuffer(pcm, "<i2")
-    sounding: bytes = heard[heard != 0].tobytes()
-    return sounding
+    with playing(sink, folder) as connected:
+        yield connected
 
 
 def test_every_sample_is_played_to_the_tail_before_done(sink: Sink, client: Client) -> None:
@@ -186,6 +66,23 @@ def test_cancel_fades_without_a_click_and_the_next_is_whole(sink: Sink, client: 
     assert 0.2 * RATE < len(cancelled) < 1.5 * RATE, "5 s were asked for"
     last_block = np.abs(cancelled[-128:])  # 8 ms
     assert last_block[:32].max() > 8 * max(1, last_block[-32:].max())
+
+
+def test_cancel_silences_the_sink_soon(sink: Sink, client: Client) -> None:
+    """Within 20 ms and the latency of the device, and half a second for a machine too busy."""
+    late_s = []
+    for _ in range(5):
+        with sink.listen() as heard:
+            spoken = client.say("好" * 100, sink="speaker")
+            time.sleep(0.6)
+            asked = time.monotonic()
+            spoken.cancel()
+            assert spoken.wait().why == "cancelled"
+        loud = np.flatnonzero(np.abs(heard.samples()) > 300)
+        late_s.append(heard.played_at(int(loud[-1])) - asked)
+    device_s = client.status().speaker.latency_ms / 1000
+    assert min(late_s) < 0.02 + device_s + 0.05, late_s
+    assert float(np.median(late_s)) < 0.02 + device_s + 0.5, late_s
 
 
 def test_speech_of_another_rate_is_resampled(sink: Sink, client: Client) -> None:

@@ -6,23 +6,22 @@ are there. That takes from minutes to an hour and shows its progress. Engines in
 what is built goes into a folder that is removed in the end. The report, on stdout, names the
 machine's hardware and software and no person or network.
 
-    sambertctl doctor
-    sambertctl doctor --gpu voices/yue > report.md
+    python -m trt_build doctor
+    python -m trt_build doctor --gpu voices/yue > report.md
+
+`sambertctl doctor` is the same and looks after the sound too (daemon/doctor.py).
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from engines.device import Device, device
-from engines.errors import EngineError
 from engines.pack import VoicePack
 from engines.store import Backend
-from trt_build.errors import BuildError
 from trt_build.gpu_trial import Build, build_apart, tried
 from trt_build.machine import facts
 from trt_build.table import markdown
@@ -52,23 +51,6 @@ def run(args: argparse.Namespace) -> int:
     """Print the report; 1 if --gpu was asked for and something stands in the way."""
     more = ["--sentences", str(args.sentences)] if args.sentences is not None else []
     return report(args.voice, args.gpu, device(), partial(build_apart, more=more))
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """`sambertctl doctor`."""
-    parser = argparse.ArgumentParser(
-        "sambertctl doctor",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args(argv))
-    except (EngineError, BuildError) as error:
-        print(f"sambertctl doctor: {error} [{error.code}]", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 def report(voices: Sequence[Path], gpu: bool, found: Device, build: Build) -> int:

@@ -1,0 +1,103 @@
+"""Print what this machine has and lacks, for engines and for sound, as a report to paste.
+
+The sound: every device with the rates it takes, what keeps this user from a card, and then, on the
+device of the settings, a tone and a sentence to listen to. Where a daemon runs it has that device,
+and says the sentence (unless --device names another). --silent plays nothing.
+
+With --gpu it makes and tries the engines of the voices named, as `build` does, and leaves the sound
+out. That takes from minutes to an hour. Engines in use are left alone. The report, on stdout, names
+hardware, software and programs that use the sound, and no person or network.
+
+    sambertctl doctor
+    sambertctl doctor --device USB
+    sambertctl doctor --gpu voices/yue > report.md
+
+exit codes: 0 all is well; 1 something stands in the way of what was asked for; 2 bad settings
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from sambertd_client.endpoint import client_endpoint
+
+from daemon import sound_check
+from daemon.config import Config, ConfigError, checked, default, load
+from daemon.device import SpeakerError
+from engines.errors import EngineError
+from trt_build.commands import doctor as engines
+from trt_build.errors import BuildError
+
+EXIT_CONFIG = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`sambertctl doctor`."""
+    options = _parser().parse_args(argv)
+    logging.getLogger("daemon").addHandler(logging.NullHandler())  # the report says it all
+    try:
+        config = _config(options)
+        code = engines.run(options)
+        if options.gpu or options.no_sound:
+            return code
+        return code or int(not _sound(config, options))
+    except ConfigError as error:
+        print(f"sambertctl doctor: {error}", file=sys.stderr)
+        return EXIT_CONFIG
+    except (EngineError, BuildError) as error:
+        print(f"sambertctl doctor: {error} [{error.code}]", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _sound(config: Config, options: argparse.Namespace) -> bool:
+    tell = partial(print, flush=True)
+    tell("\n### Sound\n")
+    try:
+        found = sound_check.listed(tell)
+    except SpeakerError as error:
+        tell(f"{error}.")
+        found = False
+    tell("")
+    if options.silent:
+        return found
+    return sound_check.heard(config, tell, own=options.device is not None)
+
+
+def _config(options: argparse.Namespace) -> Config:
+    config = load(options.config, os.environ) if options.config else default(os.environ)
+    if not options.config:
+        config = replace(config, endpoint=client_endpoint())
+    if options.endpoint:
+        config = replace(config, endpoint=options.endpoint)
+    if options.device is not None:
+        config = replace(config, speaker=replace(config.speaker, device=options.device))
+    return checked(config)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "sambertctl doctor",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    engines.add_arguments(parser)
+    sound = parser.add_argument_group("sound")
+    sound.add_argument("--silent", action="store_true", help="look, but play nothing")
+    sound.add_argument("--no-sound", action="store_true", help="leave the sound out")
+    sound.add_argument("--config", type=Path, metavar="FILE", help="the daemon's settings")
+    sound.add_argument("--device", metavar="NAME", help="part of the name of the sound device")
+    sound.add_argument("--endpoint", help="of a daemon that may run")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

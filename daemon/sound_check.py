@@ -1,0 +1,185 @@
+"""The sound of a machine, looked at and heard: devices, rates, a tone, a sentence; all in words."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sambertd_client import Client
+from sambertd_client.endpoint import is_listening
+from sambertd_client.errors import SambertdError
+
+from daemon import null_sink
+from daemon.config import Config
+from daemon.device import SpeakerError, outputs, portaudio, refusal
+from daemon.playback import Speaker
+from daemon.playing import play, tone
+from daemon.sound_faults import closed_card, explain, holders, no_device
+from daemon.voices import packs
+from daemon.worker import pcm_s16le
+from engines.errors import EngineError
+from engines.voice import Voice
+from trt_build.table import markdown
+
+RATES = (16000, 22050, 24000, 32000, 44100, 48000)
+SENTENCE = "您好，声音正常。"
+OPENS_S = 10.0  # for the first attempt to open the device
+Tell = Callable[[str], None]
+
+
+def listed(tell: Tell) -> bool:
+    """Tell of every device, the rates it takes, what keeps this user from a card; is there one?
+
+    Raises SpeakerError where PortAudio cannot be used.
+    """
+    backend = portaudio()
+    try:
+        found = outputs(backend)
+    except backend.PortAudioError as error:
+        raise SpeakerError(f"PortAudio lists no devices: {explain(error)}") from error
+    with hushed():
+        tried = [{rate: refusal(backend, one, rate, 1) for rate in RATES} for one in found]
+    if found:
+        rows = [_row(one, refused, backend) for one, refused in zip(found, tried, strict=True)]
+        tell(markdown(["device", "channels", "takes Hz"], rows))
+    else:
+        tell(f"There is no device: {no_device()}.")
+    if closed := closed_card():
+        tell(f"\n{closed}.")
+    if held := holders():
+        tell(f"\nA card is in use by {held}.")
+    some = [
+        one["name"]
+        for one, refused in zip(found, tried, strict=True)
+        if refused[RATES[0]] is not None and None in refused.values()
+    ]
+    if some:
+        tell(f"\nSpeech of {RATES[0]} Hz is resampled for: {', '.join(some)}.")
+    return bool(found)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """PortAudio prints a line of its source for every rate that a device refuses."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _row(
+    device: Any, refused: Mapping[int, Exception | None], backend: Any
+) -> tuple[str, str, str]:
+    taken = ", ".join(str(rate) for rate, error in refused.items() if error is None)
+    name = device["name"] + (" (the default)" if _is_default(backend, device) else "")
+    return name, str(device["max_output_channels"]), taken or f"none: {explain(refused[RATES[-1]])}"
+
+
+def _is_default(backend: Any, device: Any) -> bool:
+    try:
+        return bool(backend.query_devices(kind="output")["index"] == device["index"])
+    except (backend.PortAudioError, ValueError):
+        return False
+
+
+def heard(config: Config, tell: Tell, *, own: bool = False) -> bool:
+    """Play a tone on the device of the settings, then a sentence; whether both went well.
+
+    Where a daemon runs it is left to that, unless `own`.
+    """
+    if not own and daemon_speaks(config.endpoint):
+        return _by_daemon(config.endpoint, tell)
+    try:
+        voice = Voice.load(_pack(config))
+    except EngineError as error:
+        tell(f"There is no sentence to play: {error}.")
+        _heard(config, None, tell)
+        return False
+    with voice:
+        return _heard(config, voice, tell)
+
+
+def daemon_speaks(endpoint: str) -> bool:
+    """Whether a daemon listens there, which then has the device."""
+    try:
+        return is_listening(endpoint)
+    except SambertdError:
+        return False
+
+
+def _pack(config: Config) -> Any:
+    found = packs(config.voices)
+    return next((pack for pack in found if pack.name == config.voice), found[0])
+
+
+def _heard(config: Config, voice: Voice | None, tell: Tell) -> bool:
+    rate = voice.info.sample_rate if voice else RATES[0]
+    speaker = Speaker(config.speaker, lambda: None)
+    speaker.start(rate)
+    try:
+        _opened(speaker, tell)
+        play(speaker, tone(rate), rate)
+        tell("A tone of 440 Hz was played for 1 s.")
+        if voice is not None:
+            chunks = voice.stream(voice.plan(SENTENCE))
+            play(speaker, b"".join(pcm_s16le(chunk.pcm) for chunk in chunks), rate)
+            tell(f"{voice.info.name} said: {SENTENCE}")
+        _judge(speaker.underruns, config.speaker.latency_s, tell)
+    except SpeakerError as error:
+        tell(f"Nothing can be played: {error}.")
+        return False
+    finally:
+        speaker.close()
+    return speaker.state.device != null_sink.NAME
+
+
+def _opened(speaker: Speaker, tell: Tell) -> None:
+    until = time.monotonic() + OPENS_S
+    while not speaker.settled and time.monotonic() < until:
+        time.sleep(0.01)
+    state = speaker.state
+    if not state.available:
+        raise SpeakerError(state.reason)
+    if state.device == null_sink.NAME:
+        tell("Nobody hears it: the settings or their fallback lead to the device null.")
+    latency_ms = 1000 * state.latency_s
+    tell(f"{state.device!r} opened: {state.rate} Hz, latency {latency_ms:.0f} ms.")
+
+
+def _judge(underruns: int, latency_s: float, tell: Tell) -> None:
+    if underruns:
+        tell(
+            f"It stuttered {underruns} times: the machine was busy; raise speaker.latency_s "
+            f"(now {latency_s:g})."
+        )
+
+
+def _by_daemon(endpoint: str, tell: Tell) -> bool:
+    """The device is the daemon's: it says the sentence, and what it knows of its speaker."""
+    try:
+        with Client(endpoint, timeout=20) as client:
+            before = client.status().speaker
+            if not before.available:
+                tell(f"The daemon on {endpoint} has no speaker: {before.reason}.")
+                return False
+            client.say(SENTENCE, sink="speaker").wait()
+            after = client.status().speaker
+    except SambertdError as error:
+        tell(f"The daemon on {endpoint} could not speak: {error}.")
+        return False
+    tell(
+        f"The daemon on {endpoint} said on {after.device!r} ({after.rate} Hz, latency "
+        f"{after.latency_ms:.0f} ms): {SENTENCE}"
+    )
+    if after.underruns > before.underruns:
+        tell(f"It stuttered {after.underruns - before.underruns} times; raise speaker.latency_s.")
+    return after.device != null_sink.NAME
