@@ -84,14 +84,13 @@ def _row(figures: list[dict[str, float]], eager: list[dict[str, float]]) -> Row:
     )
 
 
-def report(kinds: Mapping[str, Path], work: Path, runs: int, passes: int) -> dict[str, Result]:
+def report(kinds: Mapping[str, Path], store: Path, runs: int, passes: int) -> dict[str, Result]:
     """Build and measure every voice."""
-    results = {}
-    for kind, voice in kinds.items():
-        quality, won = build(voice, work / "engines")
-        rows = measure(kind, voice, work / "engines", runs, passes)
-        results[kind] = Result(rows, quality, won)
-    return results
+    built = {kind: build(voice, store) for kind, voice in kinds.items()}
+    return {
+        kind: Result(measure(kind, voice, store, runs, passes), *built[kind])
+        for kind, voice in kinds.items()
+    }
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -106,6 +105,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--passes", type=int, default=2, help="passes in each process (default 2)")
     parser.add_argument(
         "--out", type=Path, default=ROOT, help="the folder whose docs/ and benchmarks/ to write"
+    )
+    parser.add_argument(
+        "--store", type=Path, metavar="DIR", help="keep the engines here, for the next report"
     )
     return parser.parse_args(argv)
 
@@ -122,7 +124,8 @@ def main(argv: list[str] | None = None) -> int:
         work = Path(name)
         voices = {k: BUILT_IN if k == "small" else full_voice(work / "full") for k in kinds}
         try:
-            results = report(voices, work, args.runs, args.passes)
+            store = args.store or work / "engines"
+            results = report(voices, store, args.runs, args.passes)
         except subprocess.CalledProcessError as error:
             return int(error.returncode)
     write(args.out, machine(), results)

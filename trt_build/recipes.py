@@ -19,8 +19,9 @@ from trt_build.forms import Form, ProcessorForm, QdqForm
 from trt_build.hearing import Hearing
 from trt_build.quantize import Scales, half, layer_groups
 from trt_build.rungs import LADDERS, AsItIs, Candidate, Recipe
+from trt_build.sensitivity import Choice
 
-VERSION = 1  # of how candidates are made; another one makes them stale
+VERSION = 2  # of how candidates are made; another one makes them stale
 
 
 class Half:
@@ -59,14 +60,12 @@ class Int8:
     def __call__(self, graph: str, model: onnx.ModelProto) -> Sequence[Candidate]:
         """The graph with INT8 layers, if it has any that may be."""
         form = self._form(graph, model)
-        groups, note = form.groups, ""
-        if groups and self.heard is not None:
-            groups = self.heard.choose(form, "int8").groups
-            if len(groups) < len(form.groups):
-                note = f"{len(groups)} of {len(form.groups)} groups of layers"
-        if not groups and self.kind != "processor":
+        if not form.groups and self.kind != "processor":
             return ()
-        return (Candidate(form.together(groups), note),)
+        if not form.groups or self.heard is None:
+            return (Candidate(form.together(form.groups)),)
+        choice = self.heard.choose(form, "int8")
+        return tuple(_candidate(form, groups) for groups in _with_less(choice))
 
     def _form(self, graph: str, model: onnx.ModelProto) -> Form:
         if self.kind == "processor":
@@ -80,6 +79,20 @@ class Int8:
         found = calibration_file.read(self.calibration)
         found.check(self.pack)
         return found
+
+
+def _with_less(choice: Choice) -> list[Sequence[str]]:
+    """The groups chosen and, in case all graphs together lose too much, the better half of them."""
+    ranked = [trial.groups[0] for trial in choice.alone if trial.groups[0] in choice.groups]
+    better = ranked[len(ranked) // 2 :]  # the worst come first
+    half = [name for name in choice.groups if name in better]
+    return [choice.groups, half] if 0 < len(half) < len(choice.groups) else [choice.groups]
+
+
+def _candidate(form: Form, groups: Sequence[str]) -> Candidate:
+    whole = len(groups) == len(form.groups)
+    note = "" if whole else f"{len(groups)} of {len(form.groups)} groups of layers"
+    return Candidate(form.together(groups), note)
 
 
 def recipes(

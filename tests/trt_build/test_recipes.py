@@ -108,9 +108,12 @@ def test_layers_are_chosen_by_who_hears_them(pack: VoicePack, ranges: Path, tmp_
 
     calls = [2.0, 2.0, 2.0]
     heard = Hearing(judge, "half", tmp_path / "log", lambda _: None)
-    (made,) = recipes(pack, "ort-cpu", (), ranges, heard)["int8"]("encoder", model)
+    made, less = recipes(pack, "ort-cpu", (), ranges, heard)["int8"]("encoder", model)
     choice = heard.choices["encoder", "int8"]
-    assert made.note == f"{len(choice.groups)} of {len(choice.alone)} groups of layers"
+    all_groups, some = len(choice.alone), len(choice.groups)
+    assert made.note == f"{some} of {all_groups} groups of layers"
+    assert less.note == f"{some - some // 2} of {all_groups} groups of layers"
+    assert less.model.SerializeToString() != made.model.SerializeToString()
     assert choice.dropped
     assert heard.plot(tmp_path / "search.png")
 
