@@ -45,7 +45,7 @@ def shares_sink(stream: Stream, other: Stream) -> bool:
 
 def before(newcomer: Stream, live: Iterable[Stream]) -> list[Stream]:
     """The live streams that go before a newcomer."""
-    return [s for s in live if s is not newcomer and rank(s) <= rank(newcomer)]
+    return [s for s in live if s is not newcomer and not s.paused and rank(s) <= rank(newcomer)]
 
 
 def superseded(newcomer: Stream, live: Iterable[Stream]) -> list[Stream]:
@@ -55,7 +55,7 @@ def superseded(newcomer: Stream, live: Iterable[Stream]) -> list[Stream]:
     if not newcomer.plays:
         return replaced
     left = [s for s in others if s.plays and s not in replaced]
-    if newcomer.wish.priority == "notification" and any(not _is_notification(s) for s in left):
+    if newcomer.wish.priority == "notification" and any(_silences(s) for s in left):
         return [*replaced, newcomer]
     return [*replaced, *(s for s in left if _gives_way(s, newcomer))]
 
@@ -64,10 +64,10 @@ def postpone(newcomer: Stream, live: Iterable[Stream]) -> None:
     """A progress that the speaker has no time for now waits until all others were spoken."""
     others = [s for s in live if s is not newcomer and s.plays]
     if newcomer.plays and newcomer.wish.priority == "progress":
-        newcomer.postponed = bool(others)
+        newcomer.postponed = any(not s.paused for s in others)
     elif newcomer.plays:
         for stream in others:
-            stream.postponed |= stream.wish.priority == "progress" and not stream.on_air
+            stream.postponed |= stream.wish.priority == "progress" and not stream.sounds
 
 
 def _is_replaced(stream: Stream, newcomer: Stream) -> bool:
@@ -75,19 +75,20 @@ def _is_replaced(stream: Stream, newcomer: Stream) -> bool:
     return newcomer.wish.queue == "replace" and mine and rank(stream) >= rank(newcomer)
 
 
-def _is_notification(stream: Stream) -> bool:
-    return stream.wish.priority == "notification"
+def _silences(stream: Stream) -> bool:
+    """Whether a notification is not worth being said beside this one."""
+    return stream.wish.priority != "notification" and not stream.paused
 
 
 def _gives_way(stream: Stream, newcomer: Stream) -> bool:
     """SSIP's table: whether a live stream ends because of a newcomer, both for the speaker."""
     theirs, ours = stream.wish.priority, newcomer.wish.priority
-    if theirs == "progress" and stream.on_air:
+    if theirs == "progress" and stream.sounds:
         return not stream.postponed and ours in ("important", "message", "text")
     if theirs == "progress":
         return stream.postponed and ours == "progress" and stream.client == newcomer.client
     if theirs == "notification":
         return True
     if ours == "important":
-        return theirs != "important" and stream.on_air
+        return theirs != "important" and stream.sounds
     return theirs == "text" and ours in ("message", "text")

@@ -79,7 +79,9 @@ class Scheduler:
             client, request_id, sink, rate, min(credit, MAX_CREDIT), now, wish or Wish()
         )
         live = self._streams.values()
-        if stream.wish.queue == "drop" and any(precedence.shares_sink(s, stream) for s in live):
+        if stream.wish.queue == "drop" and any(
+            precedence.shares_sink(s, stream) and not s.paused for s in live
+        ):
             text = 'something is being said there, and queue is "drop"; leave it out to wait'
             raise RefusedError(BUSY, text)
         superseded = precedence.superseded(stream, live)
@@ -112,16 +114,21 @@ class Scheduler:
 
         A stream that waits is begun as soon as one of the `open_limit` places is free: by priority,
         then of the client with the fewest in work, then the oldest. Else: first audio first, then
-        those with room in their outbox, the speaker (it runs dry) before clients, then whoever
-        waited longest. While somebody waits for a place, a full outbox is no reason to pause: who
-        has a place goes on to its end, so a slow client holds up nobody.
+        those with room in their outbox, the speaker (it runs dry) before clients, then the client
+        that waited longest, and its stream that did. While somebody waits for a place, a full
+        outbox is no reason to pause: who has a place goes on to its end, so a slow client holds up
+        nobody.
         """
         opened = [s for s in self._streams.values() if s.started and not s.made]
         fresh = self._next_fresh(opened)
         if fresh is not None and len(opened) < self.open_limit:
             return self._turn(fresh)
         ready = [s for s in opened if fresh is not None or s.has_room]
-        return self._turn(min(ready, key=_urgency)) if ready else None
+        last: dict[bytes, int] = {}  # turn of each client
+        for stream in opened:
+            last[stream.client] = max(stream.turn, last.get(stream.client, 0))
+        chosen = min(ready, key=lambda s: (*_urgency(s), last[s.client], s.turn), default=None)
+        return None if chosen is None else self._turn(chosen)
 
     def _next_fresh(self, opened: list[Stream]) -> Stream | None:
         in_work = Counter(stream.client for stream in opened)
@@ -294,8 +301,8 @@ class Scheduler:
         self._finished.append(Finish(stream, why, code, text))
 
 
-def _urgency(stream: Stream) -> tuple[bool, bool, int, int, int]:
+def _urgency(stream: Stream) -> tuple[bool, bool, int, int]:
     """Less is more urgent. A priority counts until the first audio, and for the speaker's queue."""
     sink = 0 if stream.plays else 1 if stream.streams else 2
     rank = precedence.rank(stream) if stream.plays or not stream.has_begun else 0
-    return stream.has_begun, not stream.has_room, sink, rank, stream.turn
+    return stream.has_begun, not stream.has_room, sink, rank

@@ -71,6 +71,11 @@ class Stream:
         return self.paused_since is not None
 
     @property
+    def sounds(self) -> bool:
+        """The speaker plays it now."""
+        return self.on_air and not self.paused
+
+    @property
     def plays(self) -> bool:
         """The speaker plays it."""
         return self.sink in ("speaker", "both")

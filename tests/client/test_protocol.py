@@ -29,6 +29,13 @@ EVERY_REPLY: list[wire.Message] = [
     wire.Playing(id="1", ttfa_ms=12.5),
     wire.Done(id="1", why="error", code="internal", text="it broke"),
     wire.Cancelled(id="1", ids=["a", "b"]),
+    wire.Done(id="1", why="superseded", samples=800, heard_samples=200),
+    wire.Appended(id="1", unspoken=7),
+    wire.Paused(id="1", ids=["a"]),
+    wire.Resumed(id="1", ids=[]),
+    wire.Subscribed(id="1", next_seq=0),
+    wire.Event(id="1", seq=3, kind="done", at_s=1.5, utterance="a", sink="both", priority="text"),
+    wire.Event(id="1", seq=4, kind="state", at_s=2.5, text="ready"),
     wire.Error(id="", code="undecodable", text="not a map"),
     wire.VoiceList(id="1", voices=[], broken=[wire.BrokenVoice(path="p", code="c", text="t")]),
 ]
@@ -39,6 +46,24 @@ EVERY_REQUEST: list[wire.Message] = [
     wire.Cancel(id="1", target="2", scope="all"),
     wire.Voices(id="1"),
     wire.Status(id="1"),
+    wire.Say(
+        id="1",
+        text="",
+        sink="both",
+        priority="progress",
+        queue="replace",
+        more=True,
+        key="k",
+        deadline_s=2.5,
+    ),
+    wire.Say(id="1", text="好", format="f32le", rate=22050),
+    wire.Append(id="1", target="2", text="好"),
+    wire.End(id="1", target="2"),
+    wire.Pause(id="1", target="2", scope="all"),
+    wire.Resume(id="1"),
+    wire.Stats(id="1"),
+    wire.Subscribe(id="1", kinds=["done", "speaker"]),
+    wire.Unsubscribe(id="1"),
 ]
 
 
@@ -76,7 +101,9 @@ def test_no_bytes_raise_anything_but_protocol_error(frame: bytes) -> None:
 
 
 FIELDS = ["id", "text", "voice", "speaker", "emotion", "speed", "pitch", "volume", "sink"]
-FIELDS += ["credit", "grant", "target", "scope", "later"]
+FIELDS += ["credit", "grant", "target", "scope", "later", "priority", "queue", "format", "rate"]
+FIELDS += ["more", "key", "deadline_s", "kinds"]
+KINDS = [kind.__struct_config__.tag for kind in get_args(wire.Request)]
 short_text = st.text(max_size=9)
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | short_text
 json_like = st.recursive(
@@ -87,7 +114,7 @@ json_like = st.recursive(
 
 
 @given(
-    kind=st.sampled_from(["hello", "say", "credit", "cancel", "voices", "status"]),
+    kind=st.sampled_from(KINDS),
     fields=st.dictionaries(
         st.sampled_from(FIELDS),
         json_like,

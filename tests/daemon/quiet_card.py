@@ -54,7 +54,13 @@ class QuietCard:
         self.heard = bytearray()
 
     def query_devices(self, kind: str) -> dict[str, Any]:
-        return {"index": 0, "name": "quiet", "default_samplerate": float(RATE)}
+        rate = float(RATE)
+        return {
+            "index": 0,
+            "name": "quiet",
+            "default_samplerate": rate,
+            "max_output_channels": 1,
+        }
 
     def check_output_settings(self, index: int, channels: int, dtype: str, samplerate: int) -> None:
         assert samplerate == RATE

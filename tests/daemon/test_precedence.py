@@ -195,3 +195,35 @@ def test_whatever_comes_nobody_ends_twice_and_the_promises_hold(
         assert live.count("progress") <= 4, "one that sounds, one not yet, and two postponed"
     for stream in said:
         assert ended[stream] == (0 if stream in set(scheduler) else 1)
+
+
+def test_what_is_paused_silences_nothing() -> None:
+    scheduler = Scheduler(4, 8, 15.0)
+    message = say(scheduler, "message")
+    message.on_air = True
+    scheduler.pause(b"c", None, 0.0)
+    hint = say(scheduler, "notification", b"other")
+    warning = say(scheduler, "important", b"other")
+    assert hint.ended, "it gives way to the warning"
+    assert not message.ended, "it is heard after the warning"
+    assert first_on_air(s for s in scheduler if not s.paused) is warning
+    scheduler.played(warning)
+    say(scheduler, "message", b"other", queue="drop")
+
+
+@given(counts=st.lists(st.integers(1, 4), min_size=2, max_size=4), rounds=st.integers(1, 12))
+def test_turns_are_shared_by_clients_not_by_utterances(counts: list[int], rounds: int) -> None:
+    scheduler = Scheduler(16, 0, 15.0)
+    for client, count in enumerate(counts):
+        for _ in range(count):
+            say(scheduler, "message", bytes([client]), sink="client")
+    for _ in range(sum(counts)):  # the first audio of each
+        stream = scheduler.next_turn()
+        assert stream is not None
+        scheduler.spoke(stream, (bytes(4),), 0, 0.0)
+    turns = Counter[bytes]()
+    for _ in range(rounds * len(counts)):
+        stream = scheduler.next_turn()
+        assert stream is not None
+        turns[stream.client] += 1
+    assert set(turns.values()) == {rounds}

@@ -41,7 +41,7 @@ class Append(Message, tag="append", kw_only=True, frozen=True):
     """More text for the live `say` named `target`. Answered by `appended` or `error`."""
 
     target: Id
-    text: str
+    text: Annotated[str, Meta(min_length=1)]
 
 
 class End(Message, tag="end", kw_only=True, frozen=True):
