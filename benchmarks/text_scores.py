@@ -113,7 +113,7 @@ def _normalised(name: str, normalizer: Normalizer, pairs: Iterable[tuple[str, st
 
 
 def natural(front_end: FrontEnd, path: Path) -> Score:
-    """Syllables, as spoken, of sentences with their pinyin; a sentence of another length is lost."""
+    """Syllables as spoken; a sentence with more or fewer of them than its pinyin is lost whole."""
     right, total, misses = 0, 0, []
     for text, pinyin in rows(path):
         expected, spoken = pinyin.split(), syllables(front_end.read(text))
