@@ -11,7 +11,7 @@ from engines.text.spoken import cardinal, code, digits
 _NUMBERED: Final = (
     "验证码|校验码|取餐号|排队号|邀请码|识别码|密码|口令|单号|编号|学号|工号|卡号|账号|帐号|尾号|"
     "车牌号?|证号|身份证号?码?|邮编|区号|号码|航班号?|代码|序列号|房间?号|分机号?|护照号?|错误码|"
-    "准考证号?|合同号|批号|货号|端口号?|床号|手机号|ISBN"
+    "准考证号?|合同号|批号|货号|端口号?|床号|手机号|ISBN|QQ号?|微信号?|会员号"
 )
 _GLUE = r"(?:码|是|为|:|：|\s)*"
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
@@ -26,6 +26,19 @@ def _telephone(match: re.Match[str]) -> str:
 
 def _all_digits(match: re.Match[str]) -> str:
     return code(re.sub(r"\D", "", match[0]))
+
+
+def _all_as_digits(match: re.Match[str]) -> str:
+    return digits(match[0].replace("-", ""))
+
+
+def _model(match: re.Match[str]) -> str:
+    return match[1].replace("-", " ") + digits(match[2])
+
+
+def _day(match: re.Match[str]) -> str:
+    """A day that has become a name: 9·11 -> 九一一."""
+    return digits(match[1] + match[2])
 
 
 def _first_as_code(match: re.Match[str]) -> str:
@@ -47,7 +60,7 @@ CODES: Final[tuple[Rule, ...]] = (
         lambda m: m[1] + code(m[2]).replace("-", "杠"),
     ),
     rule(
-        rf"({_NUMBERED}|取件码|取货码)({_GLUE})([A-Za-z]*)-?(\d{{3,}})(?![\d.:/年月元-])",
+        rf"({_NUMBERED}|取件码|取货码)({_GLUE})([A-Za-z_]*)-?(\d{{3,}})(?![\d.:/年月元-])",
         lambda m: f"{m[1]}{m[2]}{m[3]}{code(m[4])}",
     ),
     rule(
@@ -59,14 +72,16 @@ CODES: Final[tuple[Rule, ...]] = (
         lambda m: code(re.sub(r"[·.• ]", "", m[0])),
     ),
     rule(r"(?<![\d.,])(\d{13,})(?![\d.,])", _first_as_code),
+    rule(LATIN + r"([A-Z])-?(\d{3,})(?![\d.,:%A-Za-z])", lambda m: m[1] + code(m[2])),
     rule(r"(?<![\d.:/,-])(0\d+)(?![\d.:/,-])", _first_as_digits),
     rule(
-        r"(?<![\d.])(?!(?:19|20)\d\d\.)(\d{1,3}\.\d+\.\d+)(?![\d.])",
-        lambda m: digits(m[1].replace(".", "点")),
+        r"(?<![\d.])(?!(?:19|20)\d\d\.)(\d{1,3})((?:\.\d+){2})(?![\d.])",
+        lambda m: cardinal(int(m[1])) + digits(m[2].replace(".", "点")),
     ),
+    rule(r"((?:RTX|GTX|RX|HD|DDR) ?|i[3579]-)(\d{4,5})(?!\d)", _model),
+    rule(r"(日期\D{0,3})((?:19|20)\d{6})(?!\d)", lambda m: m[1] + digits(m[2])),
     rule(r"(ISO|IEC|IEEE|RFC|GB(?:/T)?) ?(\d{3,5})(?!\d)", lambda m: f"{m[1]} {digits(m[2])}"),
     rule(LATIN + r"([vV])(?:er\.?)?(?=\d+\.\d)", r"\1 "),
-    rule(LATIN + r"([A-Z])-?(\d{3,})(?![\d.,:%A-Za-z])", lambda m: m[1] + code(m[2])),
     rule(r"(?<=[A-Za-z])-(?=\d)|(?<=\d)-(?=[A-Za-z])", " "),
     rule(
         LATIN + r"([GDCZTKYSL])(\d{1,4})(?=次|号?列车|号?动车|号?高铁)",
@@ -84,6 +99,8 @@ CODES: Final[tuple[Rule, ...]] = (
     rule(rf"{WHOLE}(480|720|1080|1440|2160)(?=[pPiI](?![A-Za-z]))", _first_as_digits),
     rule(rf"{WHOLE}(996|007|211|985)(?=工作制|大学|高校|院校|工程)", _first_as_digits),
     rule(rf"{WHOLE}(101)(?=大[楼厦])", _first_as_digits),
-    rule(rf"{WHOLE}(618|315|520)(?=购物节|大促|年中|晚会|活动|表白)", _first_as_digits),
+    rule(rf"{WHOLE}(618|315|520)(?=购物节|大促|年中|晚会|活动|表白|消费者)", _first_as_digits),
+    rule(rf"{WHOLE}(\d{{1,2}})[·.](\d{{1,2}})(?=[”\"’]?(?:事件|晚会|惨案|运动|事变))", _day),
+    rule(rf"{WHOLE}(\d)-(\d)-(\d)(-\d)?(?=阵|站位|打法)", _all_as_digits),
     rule(r"(?<![\d.:/,-])111(?![\d.:/,-])", cardinal(111)),
 )

@@ -57,8 +57,16 @@ _PER: Final = {
     "分": "分钟",
     "平": "平",
 }
-_EACH: Final = "斤|公斤|人|位|天|日|小时|次|份|个|瓶|杯|件|盒|张|晚|间|月|年|平米?|吨|分钟?|秒"
+_GROUPED: Final = r"\d[\d,]*(?:\.\d+)?"
+_EACH: Final = (
+    "平方米|斤|公斤|人|位|天|日|小时|次|份|个|瓶|杯|件|盒|张|晚|间|月|年|平米?|吨|分钟?|秒"
+)
 _COUNTED: Final = "次|个|天|人|位|名|片|粒|颗|杯|碗|小时|分钟|周|岁|米|公里|倍|种|斤|瓶|盒|件"
+
+_COUNTED_ALSO: Final = (
+    "[晚间份节双对副套把张条根支枝颗粒滴块片位名回趟遍场局盘轮部台辆架艘匹头只瓶罐袋包盒箱桶杯碗盆勺"
+    "捆幅扇枚封篇首件顶顿道样种项笔批岁倍成](?!线|级)"
+)
 
 
 def _percent(number: str) -> str:
@@ -79,13 +87,28 @@ def _abroad(match: re.Match[str]) -> str:
     return f"${match[2]}" if currency == "$" else match[2] + currency
 
 
+def _with_unit(match: re.Match[str]) -> str:
+    """120W is no emergency call, which the grammars take 120 for before a unit they do not know."""
+    number = match[1]
+    if re.fullmatch(r"1\d\d", number):
+        number = cardinal(int(number))
+    return number + _UNITS[match[2]]
+
+
 def _per(match: re.Match[str]) -> str:
     """The price or rate with what it is for before it: 3元/斤 -> 每斤3元."""
-    symbol, number, unit, each = match[1] or "", match[2], match[3] or "", match[4]
+    symbol, number, unit, each = match[1] or "", match[2].replace(",", ""), match[3], match[4]
     return f"每{_PER.get(each, each)}{number}{unit}{_CURRENCY.get(symbol, '')}"
 
 
 AMOUNTS: Final[tuple[Rule, ...]] = (
+    rule(
+        rf"([¥$€£])\s*({_GROUPED})\s*[-~—]+\s*[¥$€£]?({_GROUPED})",
+        lambda m: f"{m[2]}到{m[3]}{_CURRENCY[m[1]]}".replace(",", ""),
+    ),
+    rule(rf"([¥$€£])({_GROUPED}[百千万亿]*)()/({_EACH})(?![A-Za-z])", _per),
+    rule(rf"()(?<![\d.,])({_GROUPED}[百千万亿]*)(元|块钱?|次)/({_EACH})(?![A-Za-z])", _per),
+    rule(rf"()(?<![\d.,])({_GROUPED}[万亿])()/({_EACH})(?![A-Za-z])", _per),
     rule(rf"(?<=[¥$€£])\d[\d,]*\.\d\d(?!\d)|{WHOLE}\d[\d,]*\.\d\d(?=元|块|美元|欧元)", _amount),
     rule(
         r"(?<![\d.,¥$€£])\d{1,3}(?:,\d{3}){1,3}(?![\d.,%℃])",
@@ -100,13 +123,6 @@ MEASURES: Final[tuple[Rule, ...]] = (
     rule(
         rf"({NUMBER}[百千万亿]*)\s*({'|'.join(_CODES)})(?![A-Za-z])", lambda m: m[1] + _CODES[m[2]]
     ),
-    rule(
-        rf"([¥$€£])\s*({NUMBER})\s*[-~—]+\s*[¥$€£]?({NUMBER})",
-        lambda m: f"{m[2]}到{m[3]}{_CURRENCY[m[1]]}",
-    ),
-    rule(rf"([¥$€£])({NUMBER}[百千万亿]*)()/({_EACH})(?![A-Za-z])", _per),
-    rule(rf"()({NUMBER}[百千万亿]*)(元|块钱?|次)/({_EACH})(?![A-Za-z])", _per),
-    rule(rf"()({NUMBER}[万亿])()/({_EACH})(?![A-Za-z])", _per),
     rule(rf"({NUMBER})\s*bpm(?![A-Za-z])", r"每分钟\1次"),
     rule(rf"({NUMBER})\s*L/100\s*km(?![A-Za-z])", r"每百公里\1升"),
     rule(
@@ -120,6 +136,7 @@ MEASURES: Final[tuple[Rule, ...]] = (
     ),
     rule(rf"(?<![\d%A-Za-z)）])([+-])({NUMBER})%", _signed_percent),
     rule(rf"{WHOLE}100%", "百分之百"),
+    rule(rf"{WHOLE}({NUMBER}[百千万亿]*)\+(?=$|[\u4e00-\u9fff，。！？；、）)])", r"\1加"),
     rule(rf"({NUMBER})‰", r"千分之\1"),
     rule(rf"(?<![\d.,:/第月年-])2[~-](?=\d{{1,2}}(?:{_COUNTED}))", "两到"),
     rule(r"(\d+)/(\d+)\s*(?i:mmHg)", r"\1毫米汞柱、\2毫米汞柱"),
@@ -136,7 +153,10 @@ MEASURES: Final[tuple[Rule, ...]] = (
     rule(r"(\d)室(\d)厅(?:(\d)卫)?", lambda m: _rooms(m[0])),
     rule(r"(?<=\d)\s*([kKMG]?)Hz", lambda m: _HERTZ[m[1]]),
     rule(rf"(电流\D{{0,3}}{NUMBER})\s*A(?![A-Za-z])", r"\1安"),
-    rule(rf"(?<=\d)\s*({'|'.join(_READ_HERE)})(?![A-Za-z])", lambda m: _UNITS[m[1]]),
+    rule(rf"({NUMBER})\s*({'|'.join(_READ_HERE)})(?![A-Za-z])", _with_unit),
+    rule(r"(?<=[伏瓦安克升])/(?=\d)", "、"),
+    rule(r"(?<=[A-Za-z])\+(?=\d)", "加"),
+    rule(rf"(?<![\d.,:/第-])2(?={_COUNTED_ALSO})", "两"),
 )
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-LONGEST_PIECE: Final = 2000  # characters
+LONGEST_PIECE: Final = 4000  # characters
 _ENOUGH: Final = 400  # a piece ends with the first sentence or line after so many
 
 _CLOSERS = "”’」』)）】》〉\"'"
