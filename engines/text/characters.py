@@ -27,6 +27,7 @@ _SIGNS: Final = str.maketrans(
 )
 _AREA: Final = re.compile(r"([kcdm]?)m([²³])(?![A-Za-z])|[㎡㎥]")
 _POWER: Final = re.compile(r"(?<=\d)(?=[²³])")
+_HIGHER: Final = re.compile(r"(?<=\d)([⁰¹⁴-⁹]+)")
 _MICRO: Final = re.compile(r"(?<=\d)\s*[μµ](?=(?:g|m|L|l|s|mol)(?![A-Za-z]))")
 _METRES: Final = {"": "米", "k": "千米", "c": "厘米", "d": "分米", "m": "毫米"}
 _GREEK: Final = table(
@@ -43,6 +44,7 @@ def plain(text: str) -> str:
     """
     text = re.sub(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]", "\n", text)
     text = _AREA.sub(_area, "".join(map(_enclosed, text)))
+    text = _HIGHER.sub(r"的\1次方", text)
     text = _MICRO.sub("u", _POWER.sub("的", text)).translate(_SIGNS)
     parts = _KEPT.split(text)
     parts[::2] = [unicodedata.normalize("NFKC", part) for part in parts[::2]]

@@ -65,7 +65,8 @@ _COUNTED: Final = "次|个|天|人|位|名|片|粒|颗|杯|碗|小时|分钟|周
 
 _COUNTED_ALSO: Final = (
     "[晚间份节双对副套把张条根支枝颗粒滴块片位名回趟遍场局盘轮部台辆架艘匹头只瓶罐袋包盒箱桶杯碗盆勺"
-    "捆幅扇枚封篇首件顶顿道样种项笔批岁倍成](?!线|级)"
+    "捆幅扇枚封篇首件顶顿道样种项笔批岁倍成胜负]"
+    "(?!线|级)|次(?!方|列车|航班)"
 )
 
 
@@ -103,6 +104,10 @@ def _per(match: re.Match[str]) -> str:
 
 AMOUNTS: Final[tuple[Rule, ...]] = (
     rule(
+        rf"(?<![\d.])({NUMBER})\s*[-~—到]\s*({NUMBER})(次|元)/({_EACH})(?![A-Za-z])",
+        lambda m: f"每{_PER.get(m[4], m[4])}{m[1]}到{m[2]}{m[3]}",
+    ),
+    rule(
         rf"([¥$€£])\s*({_GROUPED})\s*[-~—]+\s*[¥$€£]?({_GROUPED})",
         lambda m: f"{m[2]}到{m[3]}{_CURRENCY[m[1]]}".replace(",", ""),
     ),
@@ -111,7 +116,7 @@ AMOUNTS: Final[tuple[Rule, ...]] = (
     rule(rf"()(?<![\d.,])({_GROUPED}[万亿])()/({_EACH})(?![A-Za-z])", _per),
     rule(rf"(?<=[¥$€£])\d[\d,]*\.\d\d(?!\d)|{WHOLE}\d[\d,]*\.\d\d(?=元|块|美元|欧元)", _amount),
     rule(
-        r"(?<![\d.,¥$€£])\d{1,3}(?:,\d{3}){1,3}(?![\d.,%℃])",
+        r"(?<![\d.,¥$€£])\d{1,3}(?:,\d{3}){1,3}(?![\d.,%℃]|\s*[A-Za-z])",
         lambda m: cardinal(int(m[0].replace(",", ""))),
     ),
     rule(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d)", lambda m: m[0].replace(",", "")),
@@ -145,7 +150,9 @@ MEASURES: Final[tuple[Rule, ...]] = (
         r"(血压\D{0,4}?)(\d{2,3})/(\d{2,3})(?!\d)",
         lambda m: f"{m[1]}{cardinal(int(m[2]))}、{cardinal(int(m[3]))}",
     ),
-    rule(r"(?<=[\d%℃])\s*[—~]+\s*(?=\d)", "~"),
+    rule(r"(?<=[\d%℃])\s*[—~]+\s*(?=\d)", "到"),
+    rule(r"(?<=次方)/(L|mL)(?![A-Za-z])", lambda m: "每" + _PER[m[1]]),
+    rule(r"(?<=\d)\s*([KMGT]B|[KMG]b)/s(?![A-Za-z])", r"\1每秒"),
     rule(
         r"([¥$€£])\s*(\d[\d,]*(?:\.\d+)?)\s*([百千万亿]+)",
         lambda m: f"{m[2]}{m[3]}{_CURRENCY[m[1]]}",
@@ -156,7 +163,7 @@ MEASURES: Final[tuple[Rule, ...]] = (
     rule(rf"({NUMBER})\s*({'|'.join(_READ_HERE)})(?![A-Za-z])", _with_unit),
     rule(r"(?<=[伏瓦安克升])/(?=\d)", "、"),
     rule(r"(?<=[A-Za-z])\+(?=\d)", "加"),
-    rule(rf"(?<![\d.,:/第-])2(?={_COUNTED_ALSO})", "两"),
+    rule(rf"(?<![\d.,:/第-])2(?=(?:{_COUNTED_ALSO}))", "两"),
 )
 
 
