@@ -34,7 +34,7 @@ def number_parts(word: str) -> list[str]:
         result = _packed(whole) if _CARDINAL & set(whole) else _even(whole)
         for fraction in fractions:
             first, *rest = _even(fraction) or [""]
-            if len(whole) == 1 and len(result) == 1:
+            if len(whole) == 1 and result == [whole]:
                 result = [f"{whole}点{first}", *rest]
             else:
                 result += ["点" + first, *rest]
