@@ -35,11 +35,19 @@ class AudioChunk:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Symbol ids (T, 6) of sentence number `sentence`, all or some, and the silence after them."""
+    """Symbol ids (T, 6) of sentence number `sentence`, all or some, and the silence after them.
+
+    spans: the characters of the caller's text each symbol is for. marks: names, each before a
+    symbol, or after all at T. controls: how, if not as the plan says. before_s: silence before.
+    """
 
     ids: npt.NDArray[np.int64]
     sentence: int
     pause_s: float
+    spans: tuple[tuple[int, int], ...] = ()
+    marks: tuple[tuple[int, str], ...] = ()
+    controls: Controls | None = None
+    before_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +62,13 @@ class Plan:
 class _Start:
     """A part of sentence number `sentence` begins.
 
-    frames: how many mel frames it has. pause_s: the silence before it.
+    frames: how many mel frames it has. pause_s: the silence before it. controls: how it is said.
     """
 
     frames: int
     sentence: int
     pause_s: float
+    controls: Controls
 
 
 Item = _Start | Floats | None
@@ -114,8 +123,10 @@ class Pipeline:
             for part in plan.parts:
                 if stopped():
                     return
-                utterance = self._acoustic.prepare(part.ids, plan.controls)
-                _put(items, _Start(utterance.frames, part.sentence, pause_s), stopped)
+                told = part.controls or plan.controls
+                utterance = self._acoustic.prepare(part.ids, told)
+                before_s = pause_s + part.before_s
+                _put(items, _Start(utterance.frames, part.sentence, before_s, told), stopped)
                 pause_s = part.pause_s
                 mel = MelStream(self._acoustic, utterance)
                 while not mel.done and not stopped():
@@ -132,7 +143,7 @@ class Pipeline:
             if len(pause):
                 yield AudioChunk(pause, start.sentence)
             left = start.frames
-            for pcm in self._sentence(left, controls, items, cancelled):
+            for pcm in self._sentence(left, start.controls, items, cancelled):
                 left -= len(pcm) // self._voice.hop_length
                 yield AudioChunk(pcm, start.sentence)
             if left:

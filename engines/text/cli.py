@@ -17,6 +17,7 @@ from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Lexicon
 from engines.text.lexicon_file import read_lexicon
 from engines.text.sentence import Sentence, Word
+from engines.text.ssml import read_ssml
 from engines.text.symbols import symbols
 
 
@@ -28,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = sys.stdin.buffer.read().decode("utf-8", "replace")
     try:
         lexicon = _lexicon(arguments.lexicon)
-        sentences = [_as_spoken(sentence) for sentence in FrontEnd(lexicon).read(text)]
+        script = read_ssml(text).script if arguments.ssml else text
+        sentences = [_as_spoken(sentence) for sentence in FrontEnd(lexicon).read(script)]
         shown = [
             symbols(s, emotion=f"emotion_{arguments.emotion}", speaker=arguments.speaker)
             for s in sentences
@@ -61,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         help="words with readings of their own, a .csv or .toml file; may be given again, and "
         "the last file that has a word settles it",
     )
+    parser.add_argument("--ssml", action="store_true", help="the text is a document of SSML")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
     form.add_argument("--symbols", action="store_true", help="print only the KAN-TTS symbols")

@@ -60,6 +60,16 @@ def test_lexicons_are_read_and_the_last_wins(
     assert "[lexicon_not_found]" in capsys.readouterr().err
 
 
+def test_ssml(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "<speak>去<sub alias='机场'>PVG</sub></speak>"
+    assert main([text, "--ssml", "--json"]) == 0
+    (sentence,) = json.loads(capsys.readouterr().out)["sentences"]
+    assert sentence["text"] == "去机场"
+    assert [text[slice(*word["span"])] for word in sentence["words"]] == ["去", "PVG"]
+    assert main(["<speak>去<b/></speak>", "--ssml"]) == 2
+    assert "line 1, column 9: <b> is not understood" in capsys.readouterr().err
+
+
 def test_a_long_sentence_is_shown_with_a_break_where_it_is_cut(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
