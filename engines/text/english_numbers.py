@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
+from engines.text.script import Script, Writer
 from engines.text.spans import Span
 
 _SMALL: Final = (
@@ -37,13 +39,41 @@ _MONTHS: Final = (
 _CONTEXT: Final = re.compile(
     rf"(?:\b(?:in|since|until|by|year|{_MONTHS})\s+(?:\d{{1,2}},\s*)?)$", re.I
 )
+_RUN: Final = re.compile(r"[^\u3000-\u9fff\uf900-\uffef\n]+")
+_SMALL_WORD: Final = re.compile(r"(?<!\S)[a-z][a-z']+(?=[\s,.!?;:]|$)")
+_HAS_DIGIT: Final = re.compile(r"\d")
+_HAS_WORDS: Final = re.compile(r"[a-z]{2} +[a-z]|[a-z]{2} +\S+ +[a-z]")
 _NUMBER: Final = re.compile(
-    r"(?<![A-Za-z\d.])(?P<money>[$€£¥]?)(?:(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)(?![\d:])"
+    r"(?<![A-Za-z\d./@_])(?<!\d-)(?P<money>[$€£¥]?)(?:(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)(?![\d:])"
     r"|(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?P<fraction>(?:\.\d+)*)"
     r"(?:(?P<ordinal>st|nd|rd|th)\b|\s?(?P<unit>"
     + "|".join(sorted(_UNITS, key=len, reverse=True))
-    + r")(?![A-Za-z]))?)"
+    + r")(?![A-Za-z]))?)(?![\d/@_]|-\d)"
 )
+
+
+def english_runs(script: Script) -> Script:
+    """The script with the numbers in whole English phrases as words.
+
+    A phrase has three words in small letters at least; "iPhone 15 Pro" in a Chinese sentence is
+    none, and its number is said in Mandarin, as a Mandarin speaker would.
+    """
+    text, place = script.text, 0
+    if not (_HAS_DIGIT.search(text) and _HAS_WORDS.search(text)):
+        return script
+    writer = Writer()
+    for run in _RUN.finditer(text):
+        if not _HAS_DIGIT.search(run[0]) or len(_SMALL_WORD.findall(run[0])) < 3:
+            continue
+        writer.take(script, place, run.start())
+        for piece, (start, end) in in_english(run[0]):
+            first, place = run.start() + start, run.start() + end
+            if end - start == len(piece):
+                writer.take(script, first, place)
+            else:
+                writer.say(piece, script.span(first, place))
+    writer.take(script, place, len(text))
+    return replace(writer.script(), notes=script.notes)
 
 
 def in_english(text: str) -> Iterator[tuple[str, Span]]:

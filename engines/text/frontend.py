@@ -7,6 +7,7 @@ from collections.abc import Generator
 
 from engines.errors import TextError
 from engines.text.english import English
+from engines.text.english_numbers import english_runs
 from engines.text.inline import inline
 from engines.text.lexicon import Lexicon
 from engines.text.normalize import Normalizer, NormalSentence
@@ -56,7 +57,8 @@ class FrontEnd:
         Errors come before the first. Returns the characters left out after the last.
         """
         words_known = (lexicon or Lexicon()).over(self.lexicon)
-        script = words_known.written(inline(text) if isinstance(text, str) else text)
+        script = inline(text) if isinstance(text, str) else text
+        script = english_runs(words_known.written(script))
         aligner = Aligner(script.text)
         spoken = False
         pending: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -115,7 +115,7 @@ class Lexicon:
             writer.unit(match[0], script.span(*match.span()), entry.syllables)
             place = match.end()
         writer.take(script, place, len(script.text))
-        return writer.script()
+        return replace(writer.script(), notes=script.notes)
 
     @cached_property
     def _han(self) -> dict[str, tuple[int, ...]]:

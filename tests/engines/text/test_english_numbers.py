@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.text.english import English
-from engines.text.english_numbers import in_english, words, year
+from engines.text.english_numbers import english_runs, in_english, words, year
+from engines.text.frontend import FrontEnd
+from engines.text.script import Script
 
 
 def said(text: str) -> str:
@@ -36,6 +38,36 @@ def said(text: str) -> str:
 )
 def test_numbers_are_read_in_english(text: str, expected: str) -> None:
     assert said(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "The train leaves at 9:30 from gate 5.",
+            "The train leaves at nine thirty from gate five.",
+        ),
+        (
+            "说：please wait for 3 minutes，谢3位",
+            "说：please wait for three minutes，谢3位",
+        ),
+        ("iPhone 15 Pro和Windows 11", "iPhone 15 Pro和Windows 11"),
+        ("see it at http://a.cn/24 or a1@b.cn", "see it at http://a.cn/24 or a1@b.cn"),
+        ("see it on 11/22 or 2026-11-22 or so", "see it on 11/22 or 2026-11-22 or so"),
+        ("5 kg", "5 kg"),
+    ],
+)
+def test_only_whole_phrases_are_english(text: str, expected: str) -> None:
+    script = english_runs(Script(text))
+    assert script.text.replace("  ", " ").replace(" .", ".").replace(" ，", "，") == expected
+    assert [text[slice(*script.span(n, n + 1))] for n in range(3)] == list(text[:3])
+
+
+def test_a_phrase_is_spoken_in_english(front_end: FrontEnd) -> None:
+    text = "please wait for 3 minutes"
+    (sentence,) = front_end.read(text)
+    assert [word.text for word in sentence.words] == ["please", "wait", "for", "three", "minutes"]
+    assert text[slice(*sentence.words[3].span)] == "3"
 
 
 def test_years() -> None:
