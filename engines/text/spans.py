@@ -129,6 +129,8 @@ def _key(character: str) -> str:
     """The one character that normalisation makes of it."""
     if character in _KEPT:
         return character
+    if "\ud800" <= character <= "\udfff":
+        return "\ufffd"
     plain = unicodedata.normalize("NFKC", character)
     simple: str = _simplified().convert(plain) if plain > "\x7f" else plain
     return simple if len(simple) == 1 else character

@@ -106,6 +106,7 @@ _TEXTS = st.lists(
 
 @settings(max_examples=150, deadline=None, database=None)
 @example("🎉！你好")
+@example("1\udfca好3元\ud800")
 @given(st.one_of(_TEXTS, st.text(max_size=40)))
 def test_spans_lie_in_the_text_and_never_go_back(front_end: FrontEnd, text: str) -> None:
     try:
