@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from engines.pack import VoiceFile
 from engines.pauses import pause_after
-from engines.phrases import Marks, Phrase, Phrases
 from engines.pipeline import Part, Plan
+from engines.stretches import Marks, Stretch, Stretches
 from engines.style import Controls, Style, controls
 from engines.text.clauses import LONGEST_PART, parts
 from engines.text.frontend import FrontEnd
@@ -57,7 +57,7 @@ class Planner:
             manner: controls(_styled(style, manner), self._file)
             for manner in {manner for _, manner in document.manners}
         }
-        return _begun(self._phrases(front_end, document, ways, told, lexicon), told)
+        return _begun(self._stretches(front_end, document, ways, told, lexicon), told)
 
     def _sentences(
         self, front_end: FrontEnd, text: str, told: Controls, lexicon: Lexicon
@@ -69,7 +69,7 @@ class Planner:
                 spans = tuple(symbol_spans(words))
                 yield Part(self._ids(words, told), number, pause_s, spans)
 
-    def _phrases(
+    def _stretches(
         self,
         front_end: FrontEnd,
         document: Document,
@@ -77,24 +77,24 @@ class Planner:
         plain: Controls,
         lexicon: Lexicon,
     ) -> Iterator[Part]:
-        phrases, marks = Phrases(document), Marks(document)
+        stretches, marks = Stretches(document), Marks(document)
         after_s = 0.0
         for number, sentence in enumerate(front_end.sentences(document.script, lexicon)):
-            for phrase in phrases.of(sentence):
-                told = ways[phrase.manner]
+            for stretch in stretches.of(sentence):
+                told = ways[stretch.manner]
                 # Silence that is asked for is as long as it says, at any speed, and takes the
                 # place of the silence for punctuation.
-                before_s = max(0.0, phrase.pause_s * plain.speed - after_s)
-                for words in parts(phrase.words, self._longest):
-                    after_s = self._after(phrase, words)
+                before_s = max(0.0, stretch.pause_s * plain.speed - after_s)
+                for words in parts(stretch.words, self._longest):
+                    after_s = self._after(stretch, words)
                     spans = tuple(symbol_spans(words))
                     ids, due = self._ids(words, told), marks.before(spans)
                     yield Part(ids, number, after_s, spans, due, told, before_s)
                     before_s = 0.0
 
-    def _after(self, phrase: Phrase, words: Sequence[Word]) -> float:
-        """The silence after a part of a phrase: none where only the manner changes."""
-        inside = not phrase.last and words[-1] == phrase.words[-1] and not words[-1].marks
+    def _after(self, stretch: Stretch, words: Sequence[Word]) -> float:
+        """The silence after a part of a stretch: none where only the manner changes."""
+        inside = not stretch.last and words[-1] == stretch.words[-1] and not words[-1].marks
         return 0.0 if inside else pause_after(words[-1].marks, self._file.pauses)
 
     @property

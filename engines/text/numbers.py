@@ -32,9 +32,9 @@ def number_parts(word: str) -> list[str]:
         result = [number]
     else:
         result = _packed(whole) if _CARDINAL & set(whole) else _even(whole)
-        for fraction in fractions:
+        for index, fraction in enumerate(fractions):
             first, *rest = _even(fraction) or [""]
-            if len(whole) == 1 and result == [whole]:
+            if index == 0 and len(whole) == 1:
                 result = [f"{whole}点{first}", *rest]
             else:
                 result += ["点" + first, *rest]

@@ -11,10 +11,10 @@ import pytest
 
 from engines.errors import LexiconError, StyleError, TextError
 from engines.pack import Preset, VoicePack
-from engines.phrases import Phrases
 from engines.pipeline import Part
 from engines.planner import Planner
 from engines.session import Array
+from engines.stretches import Stretches
 from engines.style import controls
 from engines.text.lexicon import Entry, Lexicon
 from engines.text.nearest import TONES, nearest_phones
@@ -47,13 +47,13 @@ def audio(voice: Voice, text: str, *, ssml: bool = True, style: Style | None = N
     return np.concatenate([c.pcm for c in voice.stream(voice.plan(text, style, ssml=ssml))])
 
 
-def phrases(content: str) -> list[str]:
+def stretches(content: str) -> list[str]:
     document = read_ssml(speak(content))
-    cut = Phrases(document)
+    cut = Stretches(document)
     return [
-        "".join(word.text for word in phrase.words)
+        "".join(word.text for word in stretch.words)
         for sentence in front_end().sentences(document.script)
-        for phrase in cut.of(sentence)
+        for stretch in cut.of(sentence)
     ]
 
 
@@ -75,10 +75,10 @@ def test_a_document_without_tags_sounds_like_its_text(plain: Voice) -> None:
         ("好。<break/>好", ["好", "好"]),
     ],
 )
-def test_a_phrase_ends_at_a_pause_and_where_the_manner_changes(
+def test_a_stretch_ends_at_a_pause_and_where_the_manner_changes(
     content: str, expected: list[str]
 ) -> None:
-    assert phrases(content) == expected
+    assert stretches(content) == expected
 
 
 def test_the_silence_asked_for_is_made(plain: Voice) -> None:

@@ -1,4 +1,4 @@
-"""SSML in phrases: what is said in one manner, without a pause that was asked for inside."""
+"""SSML in stretches: what is said in one manner, without a pause that was asked for inside."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engines.text.ssml import Document
 
 
 @dataclass(frozen=True, slots=True)
-class Phrase:
+class Stretch:
     """Words of one sentence, all or some of them.
 
     pause_s: the silence that was asked for before it, 0 for none. last: of its sentence.
@@ -26,7 +26,7 @@ class Phrase:
     last: bool
 
 
-class Phrases:
+class Stretches:
     """Cuts the sentences of a document, in their order."""
 
     def __init__(self, document: Document) -> None:
@@ -34,8 +34,8 @@ class Phrases:
         self._places = [place for place, _ in document.pauses]
         self._made = 0  # pauses that were made already
 
-    def of(self, sentence: Sentence) -> Iterator[Phrase]:
-        """The phrases of the next sentence; the last word of each has break 4."""
+    def of(self, sentence: Sentence) -> Iterator[Stretch]:
+        """The stretches of the next sentence; the last word of each has break 4."""
         pieces = [part for word in sentence.words for part in self._pieces(word)]
         for (manner, due), group in groupby(pieces, self._key):
             words = list(group)
@@ -43,7 +43,7 @@ class Phrases:
             words[-1] = replace(words[-1], break_after=4)
             pause_s = sum(seconds for _, seconds in self._document.pauses[self._made : due])
             self._made = max(due, self._made)
-            yield Phrase(tuple(words), manner, pause_s, last)
+            yield Stretch(tuple(words), manner, pause_s, last)
 
     def _pieces(self, word: Word) -> Iterator[Word]:
         """The word, or its parts where the key changes inside."""
