@@ -5,7 +5,7 @@ SHELL := bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help say test check check-trt bench report voice lock clean
+.PHONY: help say test check check-trt bench bench-text report voice lock clean
 
 TEXT ?= 今天天气真好，阳光洒在窗台上，我泡了一杯咖啡，准备开始一天的工作。
 OUT ?=
@@ -57,6 +57,9 @@ check-trt: $(DEV)  ## all graphs in the builder of TensorRT-RTX, from PyPI (148 
 
 bench: $(DEV)  ## engines against PyTorch on this machine: a table, and bench.json
 	@$(BIN)/python -m benchmarks.speed --json bench.json $(ARGS)
+
+bench-text: $(DEV)  ## how well text is read: tables of cases; ARGS="--cpp DIR" for CPP too, see docs/TEXT.md
+	@$(BIN)/python -m benchmarks.text $(ARGS)
 
 report: $(DEV)  ## build INT8 engines, measure them against PyTorch: docs/RESULTS.md (takes an hour)
 	@$(BIN)/python -m benchmarks.report $(ARGS)

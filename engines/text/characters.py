@@ -21,11 +21,13 @@ def table(pairs: str) -> dict[str, str]:
 
 _SIGNS: Final = str.maketrans(
     table(
-        "²平方 ³立方 №No. ￥¥ −- ‐- ‑- –— ―— ─— 〜~ ～~ ﹏~ ⁄/ ∕/ ╱/ 〖【 〗】 "
+        "²平方 ³立方 ⁺正 ⁻负 №No. ￥¥ −- ‐- ‑- –— ―— ─— 〜~ ～~ ﹏~ ⁄/ ∕/ ╱/ 〖【 〗】 "
         "‘' ’' ＇' `' ´' ＂\" ｡。 ､、 •、 ●、 ■、 ◆、 ▪、 ▶、 ・·"
     )
 )
 _AREA: Final = re.compile(r"([kcdm]?)m([²³])(?![A-Za-z])|[㎡㎥]")
+_POWER: Final = re.compile(r"(?<=\d)(?=[²³])")
+_MICRO: Final = re.compile(r"(?<=\d)\s*[μµ](?=(?:g|m|L|l|s|mol)(?![A-Za-z]))")
 _METRES: Final = {"": "米", "k": "千米", "c": "厘米", "d": "分米", "m": "毫米"}
 _GREEK: Final = table(
     "α阿尔法 β贝塔 γ伽马 δ德尔塔 Δ德尔塔 θ西塔 λ拉姆达 μ缪 π派 σ西格玛 Σ西格玛 φ斐 ω欧米伽 Ω欧姆 "
@@ -40,7 +42,8 @@ def plain(text: str) -> str:
     Invisible format characters and controls go; a line break stays as "\\n".
     """
     text = re.sub(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]", "\n", text)
-    text = _AREA.sub(_area, "".join(map(_enclosed, text))).translate(_SIGNS)
+    text = _AREA.sub(_area, "".join(map(_enclosed, text)))
+    text = _MICRO.sub("u", _POWER.sub("的", text)).translate(_SIGNS)
     parts = _KEPT.split(text)
     parts[::2] = [unicodedata.normalize("NFKC", part) for part in parts[::2]]
     text = "".join(map(_plain_character, "".join(parts)))

@@ -11,6 +11,7 @@ import opencc
 
 from engines.text.characters import HAN, plain, table
 from engines.text.grammar import NumberGrammar
+from engines.text.pieces import pieces
 from engines.text.rewrite import rewrite
 
 _CLOSERS = "”’」』）)】》〉\"'"
@@ -44,20 +45,23 @@ class NormalSentence:
 
 
 class Normalizer:
-    """NFKC, own rules, traditional to simplified, sentences, number grammars: in this order."""
+    """NFKC, traditional to simplified, own rules, sentences, number grammars: in this order."""
 
     def __init__(self) -> None:
         self._simplified = opencc.OpenCC("t2s")
         self._grammar = NumberGrammar()
 
     def sentences(self, text: str) -> Iterator[NormalSentence]:
-        """The sentences of a text, empty ones left out unless something was dropped in them."""
-        simplified: str = self._simplified.convert(rewrite(plain(text)))
-        for sentence in _split(simplified):
-            spoken = _say_signs(self._grammar.read(_tidy(sentence)))
-            kept, dropped = _readable(spoken)
-            if kept or dropped:
-                yield NormalSentence(kept, dropped, "\n" in sentence)
+        """The sentences of a text, empty ones left out unless something was dropped in them.
+
+        A text of any length: a piece of it is read when its first sentence is asked for.
+        """
+        for piece in pieces(text):
+            for sentence in _split(rewrite(self._simplified.convert(plain(piece)))):
+                spoken = _say_signs(self._grammar.read(_tidy(sentence)))
+                kept, dropped = _readable(spoken)
+                if kept or dropped:
+                    yield NormalSentence(kept, dropped, "\n" in sentence)
 
 
 def _split(text: str) -> list[str]:

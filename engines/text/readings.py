@@ -30,6 +30,14 @@ _OWN: Final = {
     )
 }
 _LONGEST_PHRASE = 16
+_SURNAMES: Final = dict(
+    line.split() for line in (DATA / "surnames.txt").read_text(encoding="utf-8").splitlines()
+)
+_FOREIGN: Final = ("查理", "查尔", "查克", "查德", "盖茨", "盖伊", "华生", "华莱")
+# What begins after 得 where it is the verb "to get", and where it says how something is.
+_GOT: Final = ("了", "到", "过", "奖", "票", "病", "知", "胜", "冠军", "第", "分")
+_HOW: Final = ("很", "多", "好")
+_EXTREME: Final = ("不得了", "要命", "厉害", "不行", "要死")
 _ERHUA_BASES: Final = frozenset(
     "同棍孩伙盘碗杯瓶根圈样法点花哪这那玩事会块边头活份条味脸眼劲词歌曲门空闲信今明昨底面片"
 )
@@ -51,6 +59,8 @@ class Readings:
         open_places: list[tuple[Token, int]] = []
         for token in tokens:
             token.syllables = _phrase_readings(token.text)
+            if token.tag.startswith("nr") and token.text[0] in _SURNAMES:
+                _surname(token)
             for index, character in enumerate(token.text):
                 if not token.syllables[index]:
                     reading = self._contexts.read(sentence, token.start + index)
@@ -87,7 +97,7 @@ class Readings:
             end += len(part)
             if part in self._neutral:
                 token.syllables[end - 1] = token.syllables[end - 1][:-1] + "5"
-        if len(text) > 1 and text[-1] == "子" and text not in self._full_zi:
+        if len(text) > 1 and text[-1] == "子" and self._full_zi.isdisjoint((text, text[-2:])):
             token.syllables[-1] = "zi5"
         if text.endswith("儿") and len(text) > 1 and text not in self._not_erhua:
             _merge_er(token.syllables)
@@ -143,19 +153,54 @@ def _tone3(reading: str) -> str:
     return syllable.replace("ü", "v")
 
 
+def _surname(token: Token) -> None:
+    """A Chinese name of two or three characters begins with its surname."""
+    own = len(token.text) in (2, 3) and not _is_phrase(token.text)
+    if own and not token.text.startswith(_FOREIGN):
+        token.syllables[0] = _SURNAMES[token.text[0]]
+
+
 def _particles(tokens: list[Token]) -> None:
     """得 地 过, by what stands beside them."""
+    nothing = Token("", "", 0)
     for index, token in enumerate(tokens):
-        before = tokens[index - 1].tag if index else ""
-        after = tokens[index + 1].tag if index + 1 < len(tokens) else ""
+        before = tokens[index - 1] if index else nothing
+        after = tokens[index + 1] if index + 1 < len(tokens) else nothing
         if token.text == "得":
-            token.syllables = ["de5" if before[:1] in ("v", "a", "i", "l") else "dei3"]
+            rest = "".join(following.text for following in tokens[index + 1 : index + 4])
+            token.syllables = ["de5" if rest.startswith(_EXTREME) else _get(before, after)]
         elif token.text == "地" and token.tag.startswith("u"):
-            token.syllables = ["de5" if before and after[:1] in ("v", "a", "d", "p") else "di4"]
-        elif token.text == "过" and token.tag == "ug" and before.startswith("v"):
+            token.syllables = ["de5" if _is_adverb(before, after) else "di4"]
+        elif token.text == "过" and token.tag == "ug" and before.tag.startswith("v"):
             token.syllables = ["guo5"]
+        elif token.text in _OWN:
+            continue
         elif len(token.text) == 3 and token.text[1] == "得" and token.tag[0] in "vil":
             token.syllables[1] = "de5"
+        elif token.text.endswith("得") and len(token.text) == 2:
+            how = after.text == "很" and index + 2 == len(tokens)
+            if how or not _is_phrase(token.text):
+                token.syllables[1] = "de5"
+
+
+def _get(before: Token, after: Token) -> str:
+    """得: de5 says how, de2 is to get, dei3 is must."""
+    how = before.tag[:1] in ("v", "a", "i", "l", "b", "z") or _is_doubled(before.text)
+    if how or (after.text.startswith(_HOW) and before.text and before.tag[:1] not in ("r", "n")):
+        return "de5"
+    return "de2" if after.text.startswith(_GOT) else "dei3"
+
+
+def _is_adverb(before: Token, after: Token) -> bool:
+    """Whether 地 between the two makes an adverb of the first."""
+    if _is_doubled(before.text) or (before.tag[:1] in ("a", "z") and len(before.text) > 1):
+        return True
+    return bool(before.text) and after.tag[:1] in ("v", "a", "d", "p")
+
+
+def _is_doubled(text: str) -> bool:
+    """高高兴兴, 慢慢."""
+    return len(text) in (2, 4) and text[0] == text[1] and text[-1] == text[-2]
 
 
 def _merge_er(syllables: list[str]) -> None:

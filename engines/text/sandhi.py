@@ -14,6 +14,7 @@ from engines.text.segment import Token, parts
 
 _UNITS_OF_TEN: Final = frozenset("百千万亿")
 _NOT_REPEATED: Final = frozenset(("加加", "处处", "时时", "往往", "天天"))
+_TIMES: Final = frozenset("次遍回个趟天")
 # 不 is neutral in the middle of these, as it is in A不A.
 _NEUTRAL_BU: Final = frozenset(
     (
@@ -68,6 +69,10 @@ def _apply(tokens: list[Token]) -> None:
             place.tone = _bu(places, index)
     for token in tokens:
         _repeated_verb(token)
+    for left, right in pairwise(tokens):
+        if left.text == right.text and len(left.text) == 1 and left.tag[:1] == right.tag[:1] == "v":
+            _lower(_Place(left, 0), _Place(right, 0))
+            right.syllables[0] = right.syllables[0][:-1] + "5"
     _third_tones(tokens)
 
 
@@ -77,10 +82,19 @@ def _neighbours(places: list[_Place], index: int) -> tuple[str, str]:
     return before, after
 
 
+def _text(places: list[_Place], start: int, length: int) -> str:
+    return "".join(place.character for place in places[max(0, start) : start + length])
+
+
 def _yi(places: list[_Place], index: int) -> str:
     before, after = _neighbours(places, index)
     place = places[index]
     if not after or before in ("第", "初") or after in ("月", "号", "楼"):
+        return "1"
+    rest = _text(places, index + 1, 3)
+    if rest.startswith(("单元", "年级")) or (before == "从" and rest[0] in "数到"):
+        return "1"
+    if before in ("期", "拜") or (before == "周" and rest[0] not in _TIMES):
         return "1"
     if before == after and before not in NUMERALS:
         return "5"
@@ -93,6 +107,8 @@ def _yi(places: list[_Place], index: int) -> str:
 
 def _is_digit(places: list[_Place], index: int, before: str, after: str) -> bool:
     """Whether this 一 is one digit of a longer number, which keeps yi1: 十一, 一二三, 一点五."""
+    if "一点一点" in (_text(places, index, 4), _text(places, index - 2, 4)):
+        return False
     if before and before in NUMERALS:
         return True
     if after == "点":
@@ -102,6 +118,8 @@ def _is_digit(places: list[_Place], index: int, before: str, after: str) -> bool
 
 def _bu(places: list[_Place], index: int) -> str:
     before, after = _neighbours(places, index)
+    if _text(places, index, 3) in ("不得了", "不得不", "不得已"):
+        return "4"
     if (before and before == after) or places[index].token.text in _NEUTRAL_BU:
         return "5"
     return "2" if after and places[index + 1].tone == "4" else "4"
