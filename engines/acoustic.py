@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,33 +164,63 @@ class MelStream:
 
     def __init__(self, model: AcousticModel, utterance: Utterance) -> None:
         sizes = model.sizes
-        self._session, self._sizes, self.utterance = model.sessions.decoder_step, sizes, utterance
-        self.steps = len(utterance.memory)
+        self._sizes, self.utterance = sizes, utterance
+        self.session, self.steps = model.sessions.decoder_step, len(utterance.memory)
         self._memory = Memory(model.sessions.memory, utterance.memory)
         size = max(sizes.window, utterance.band + 1)
         self._window = KvWindow(sizes.key_value, size, utterance.band, self.steps)
         for column in range(min(size, self.steps)):
             self._window.place(column, self._memory.key_value(column))
-        self._frame = np.zeros((1, sizes.mels), np.float32)
+        self._frame: Floats = np.zeros(sizes.mels, np.float32)
+        self._entry = self._memory.entry()
 
     @property
     def done(self) -> bool:
         """Whether every step has run."""
         return self._window.step == self.steps
 
+    @property
+    def window(self) -> int:
+        """Steps that the window holds; steps of the same size can be taken together."""
+        return self._window.size
+
+    @property
+    def feeds(self) -> dict[str, Array]:
+        """What the next step takes, without the batch axis."""
+        return {"frame": self._frame, "entry": self._entry, **self._window.feeds}
+
     def step(self) -> Floats:
         """The next `frames_per_step` frames (r, mels); fewer at the end of the utterance."""
-        window = self._window
-        i = window.step
-        feeds = {"frame": self._frame, "entry": self._memory.entry()[None]}
-        feeds.update((name, value[None]) for name, value in window.feeds.items())
-        out = self._session.run(feeds)
-        window.advance(out["kv"][0])
+        out = self.session.run({name: value[None] for name, value in self.feeds.items()})
+        return self.take(out["frames"][0], out["kv"][0])
+
+    def take(self, values: Floats, own: Floats) -> Floats:
+        """Go on with what a step gave this slot: values (r * mels,) and its keys and values.
+
+        Returns what `step` does.
+        """
+        i, window = self._window.step, self._window
+        window.advance(own)
         if i + window.size < self.steps:
             window.place(i + window.size, self._memory.key_value(i + window.size))
-        frames: Floats = out["frames"].reshape(-1, self._sizes.mels)
-        self._frame = frames[-1:]
+        frames: Floats = values.reshape(-1, self._sizes.mels)
+        if not self.done:
+            self._frame, self._entry = frames[-1], self._memory.entry()
         return frames[: self.utterance.frames - i * self._sizes.frames_per_step]
+
+
+def step_together(streams: Sequence[MelStream]) -> list[Floats]:
+    """One step of every stream in one batch; for each what its own `step` gives.
+
+    The streams are of one model and one `window`, and none is done. Where the session fails, none
+    of them has moved.
+    """
+    if len(streams) == 1:
+        return [streams[0].step()]
+    feeds = [stream.feeds for stream in streams]
+    out = streams[0].session.run({name: np.stack([f[name] for f in feeds]) for name in feeds[0]})
+    slots = zip(streams, out["frames"], out["kv"], strict=True)
+    return [stream.take(values, own) for stream, values, own in slots]
 
 
 class PostnetStream:

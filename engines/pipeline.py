@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from engines.acoustic import AcousticModel, MelStream, PostnetStream
+from engines.decoding import Alone, Decoder, Together
+from engines.handover import Handover, Stopped
+from engines.marks import Said, SpeechMark, speech_marks
 from engines.pack import VoiceFile
+from engines.phrases import Phrase, VoicePhrases
 from engines.session import Floats, Session
 from engines.style import Controls
 from engines.vocoder import VocoderStream
 
-Cancelled = Callable[[], bool]
+Cancelled = Stopped
+PhraseUse = Literal["use", "recall", "ignore"]  # recall: used, but nothing new is kept
 FIRST_CHUNK = 6  # mel frames
 LARGEST_CHUNK = 48  # mel frames
 LARGEST_OVERLAPPING = 96  # mel frames; of a vocoder that looks ahead, which small chunks cost more
 QUEUE_STEPS = 120  # decoder steps the decoder may be ahead
-POLL_S = 0.05  # how soon a thread that waits for the other notices cancel
 
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """PCM float32 (n,) in [-1, 1] of sentence number `sentence`."""
+    """PCM float32 (n,) in [-1, 1] of sentence number `sentence`.
+
+    marks: of a whole part of the text, with the first of its chunks, which may be the silence
+    ahead of it. So none comes later than the chunk it points into.
+    """
 
     pcm: Floats
     sentence: int
+    marks: tuple[SpeechMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Symbol ids (T, 6) of sentence number `sentence`, all or some, and the silence after them.
 
-    spans: the characters of the caller's text each symbol is for. marks: names, each before a
-    symbol, or after all at T. controls: how, if not as the plan says. before_s: silence before.
+    said: the words behind the symbols; without it the part has no marks. spans: the characters of
+    the caller's text each symbol is for. marks: names of SSML's, each before a symbol, or after all
+    at T. controls: how, if not as the plan says. before_s: silence before it.
     """
 
     ids: npt.NDArray[np.int64]
     sentence: int
     pause_s: float
+    said: Said | None = None
     spans: tuple[tuple[int, int], ...] = ()
     marks: tuple[tuple[int, str], ...] = ()
     controls: Controls | None = None
@@ -52,36 +64,64 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to say, part by part as they are needed, and how. A plan can be spoken once."""
+    """What to say, part by part as they are needed, and how. A plan can be spoken once.
+
+    phrases: whether those that are kept from earlier are used, and new ones kept.
+    """
 
     parts: Iterator[Part]
     controls: Controls
+    phrases: PhraseUse = "use"
+
+    def told(self, part: Part) -> Controls:
+        """How a part is said."""
+        return part.controls or self.controls
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """A part of sentence number `sentence` begins.
+    """A part begins. durations (T,): frames of its symbols. pause_s: the silence before it.
 
-    frames: how many mel frames it has. pause_s: the silence before it. controls: how it is said.
+    known: the part's audio (n,), where it was kept; then no frames follow.
     """
 
-    frames: int
-    sentence: int
+    part: Part
+    durations: npt.NDArray[np.int64]
     pause_s: float
-    controls: Controls
+    known: Floats | None = None
+
+    @property
+    def frames(self) -> int:
+        return int(self.durations.sum())
+
+    def marks(self, hop: int, at: int) -> tuple[SpeechMark, ...]:
+        """Of the part, which begins at sample `at`."""
+        said = self.part.said
+        return speech_marks(said, self.durations, hop, at) if said else ()
 
 
-Item = _Start | Floats | None
-Items = queue.Queue[Item]
+Items = Handover[_Start | Floats]
 
 
 class Pipeline:
     """Runs plans on loaded models; each open stream has a decoder thread."""
 
     def __init__(
-        self, acoustic: AcousticModel, vocoder: Session, voice: VoiceFile, streams: int
+        self,
+        acoustic: AcousticModel,
+        vocoder: Session,
+        voice: VoiceFile,
+        streams: int,
+        batching: bool = True,
+        phrases: VoicePhrases | None = None,
     ) -> None:
+        """batching: whether streams that are open at the same time share decoder steps.
+
+        phrases: those kept from earlier; None keeps none.
+        """
+        self._phrases = phrases
         self._acoustic, self._vocoder, self._voice = acoustic, vocoder, voice
+        self._decoder: Decoder = Together() if batching else Alone()
         self._free = threading.BoundedSemaphore(streams)
         self._executor = ThreadPoolExecutor(streams, f"decoder-{voice.name}")
 
@@ -98,14 +138,10 @@ class Pipeline:
         if not self._free.acquire(blocking=False):
             raise RuntimeError("all streams of this voice are open; close one, or load with more")
         stop = threading.Event()
-        items: Items = queue.Queue(QUEUE_STEPS)
-
-        def stopped() -> bool:
-            return stop.is_set() or cancelled()
-
-        work = self._executor.submit(self._decode, plan, items, stopped)
+        items: Items = Handover(QUEUE_STEPS, lambda: stop.is_set() or cancelled())
+        work = self._executor.submit(self._decode, plan, items)
         try:
-            yield from self._vocode(plan.controls, items, cancelled)
+            yield from self._vocode(plan, items)
         finally:
             stop.set()
             wait([work])
@@ -116,42 +152,68 @@ class Pipeline:
         """End the decoder threads."""
         self._executor.shutdown()
 
-    def _decode(self, plan: Plan, items: Items, stopped: Cancelled) -> None:
+    def _decode(self, plan: Plan, items: Items) -> None:
         """Producer: every part's frames, step by step, then None."""
         pause_s = 0.0
         try:
             for part in plan.parts:
-                if stopped():
+                if items.stopped():
                     return
-                told = part.controls or plan.controls
-                utterance = self._acoustic.prepare(part.ids, told)
-                before_s = pause_s + part.before_s
-                _put(items, _Start(utterance.frames, part.sentence, before_s, told), stopped)
+                pause_s += part.before_s
+                phrase = self._recalled(part, plan)
+                if phrase is not None:
+                    items.put(_Start(part, phrase.durations, pause_s, phrase.pcm), ahead=0)
+                else:
+                    utterance = self._acoustic.prepare(part.ids, plan.told(part))
+                    items.put(_Start(part, utterance.durations, pause_s))
+                    self._decoder.decode(MelStream(self._acoustic, utterance), items)
                 pause_s = part.pause_s
-                mel = MelStream(self._acoustic, utterance)
-                while not mel.done and not stopped():
-                    _put(items, mel.step(), stopped)
         finally:
-            _put(items, None, stopped)
+            items.put(None)
 
-    def _vocode(
-        self, controls: Controls, items: Items, cancelled: Cancelled
-    ) -> Iterator[AudioChunk]:
+    def _recalled(self, part: Part, plan: Plan) -> Phrase | None:
+        if self._phrases is None or plan.phrases == "ignore":
+            return None
+        return self._phrases.get(part.ids, plan.told(part))
+
+    def _vocode(self, plan: Plan, items: Items) -> Iterator[AudioChunk]:
         """Consumer: part by part, silence between them."""
-        while isinstance(start := _get(items, cancelled), _Start):
-            pause = self._pause(start.pause_s, controls)
-            if len(pause):
-                yield AudioChunk(pause, start.sentence)
-            left = start.frames
-            for pcm in self._sentence(left, start.controls, items, cancelled):
-                left -= len(pcm) // self._voice.hop_length
-                yield AudioChunk(pcm, start.sentence)
-            if left:
+        at, hop = 0, self._voice.hop_length
+        while isinstance(start := items.get(), _Start):
+            pause = self._pause(start.pause_s, plan.controls)
+            end = at + len(pause) + start.frames * hop
+            marks = start.marks(hop, at + len(pause))
+            speech = self._speech(start, plan, items)
+            for pcm in chain([pause] if len(pause) else [], speech):
+                yield AudioChunk(pcm, start.part.sentence, marks)
+                at, marks = at + len(pcm), ()
+            if at < end:
                 return
 
-    def _sentence(
-        self, frames: int, controls: Controls, items: Items, cancelled: Cancelled
-    ) -> Iterator[Floats]:
+    def _speech(self, start: _Start, plan: Plan, items: Items) -> Iterator[Floats]:
+        """The audio of a part, kept or made; what is made is kept once it is whole."""
+        hop = self._voice.hop_length
+        if start.known is not None:
+            yield from self._known(start.known, items)
+            return
+        keep, told = self._phrases if plan.phrases == "use" else None, plan.told(start.part)
+        made: list[Floats] = []
+        for pcm in self._sentence(start.frames, told, items):
+            if keep is not None:
+                made.append(pcm)
+            yield pcm
+        if keep is not None and sum(map(len, made)) == start.frames * hop:
+            keep.put(start.part.ids, told, Phrase(start.durations, np.concatenate(made)))
+
+    def _known(self, pcm: Floats, items: Items) -> Iterator[Floats]:
+        """Audio in the largest chunks; ends early once cancelled."""
+        size = chunk_frames(self._voice.vocoder.context)[1] * self._voice.hop_length
+        for first in range(0, len(pcm), size):
+            if items.stopped():
+                return
+            yield pcm[first : first + size]
+
+    def _sentence(self, frames: int, controls: Controls, items: Items) -> Iterator[Floats]:
         """Postnet and vocoder over growing chunks; ends early if the frames do."""
         context = self._voice.vocoder.context
         postnet = PostnetStream(self._acoustic, frames)
@@ -161,7 +223,7 @@ class Pipeline:
         held: list[Floats] = []
         fed = waiting = 0
         while fed < frames:
-            item = _get(items, cancelled)
+            item = items.get()
             if not isinstance(item, np.ndarray):
                 return
             held.append(item)
@@ -185,24 +247,3 @@ def chunk_frames(context: int) -> tuple[int, int]:
     if context:  # the second chunk takes so long that the first must last longer
         return 2 * FIRST_CHUNK, LARGEST_OVERLAPPING
     return FIRST_CHUNK, LARGEST_CHUNK
-
-
-def _put(items: Items, item: Item, stopped: Cancelled) -> None:
-    """Wait for room, but not once stopped."""
-    while True:
-        try:
-            items.put(item, timeout=POLL_S)
-            return
-        except queue.Full:
-            if stopped():
-                return
-
-
-def _get(items: Items, cancelled: Cancelled) -> Item:
-    """The next item; None at the end or once cancelled."""
-    while not cancelled():
-        try:
-            return items.get(timeout=POLL_S)
-        except queue.Empty:
-            continue
-    return None

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from engines.marks import Said
 from engines.pack import VoiceFile
 from engines.pauses import pause_after
 from engines.pipeline import Part, Plan
@@ -64,10 +65,12 @@ class Planner:
     ) -> Iterator[Part]:
         """The text in what the acoustic model takes at once, read as it is asked for."""
         for number, sentence in enumerate(front_end.sentences(text, lexicon)):
+            written = sentence.text
             for words in parts(sentence.words, self._longest):
+                said, written = Said(words, number, written), ""
                 pause_s = pause_after(words[-1].marks, self._file.pauses)
                 spans = tuple(symbol_spans(words))
-                yield Part(self._ids(words, told), number, pause_s, spans)
+                yield Part(self._ids(words, told), number, pause_s, said, spans)
 
     def _stretches(
         self,
@@ -80,16 +83,18 @@ class Planner:
         stretches, marks = Stretches(document), Marks(document)
         after_s = 0.0
         for number, sentence in enumerate(front_end.sentences(document.script, lexicon)):
+            written = sentence.text
             for stretch in stretches.of(sentence):
                 told = ways[stretch.manner]
                 # Silence that is asked for is as long as it says, at any speed, and takes the
                 # place of the silence for punctuation.
                 before_s = max(0.0, stretch.pause_s * plain.speed - after_s)
                 for words in parts(stretch.words, self._longest):
+                    said, written = Said(words, number, written), ""
                     after_s = self._after(stretch, words)
                     spans = tuple(symbol_spans(words))
                     ids, due = self._ids(words, told), marks.before(spans)
-                    yield Part(ids, number, after_s, spans, due, told, before_s)
+                    yield Part(ids, number, after_s, said, spans, due, told, before_s)
                     before_s = 0.0
 
     def _after(self, stretch: Stretch, words: Sequence[Word]) -> float:

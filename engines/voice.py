@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -12,9 +12,11 @@ import numpy as np
 
 from engines.acoustic import AcousticModel, AcousticSessions
 from engines.errors import VoiceError
+from engines.marks import SpeechMark
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
-from engines.pipeline import AudioChunk, Cancelled, Pipeline, Plan
+from engines.phrases import VoicePhrases
+from engines.pipeline import AudioChunk, Cancelled, PhraseUse, Pipeline, Plan
 from engines.planner import Planner
 from engines.session import Session
 from engines.style import Style, emotions
@@ -22,7 +24,15 @@ from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Lexicon
 from engines.text.lexicon_file import lexicon_of
 
-__all__ = ["AudioChunk", "Plan", "RuntimeOptions", "Style", "Voice", "VoiceInfo"]
+__all__ = [
+    "AudioChunk",
+    "Plan",
+    "RuntimeOptions",
+    "SpeechMark",
+    "Style",
+    "Voice",
+    "VoiceInfo",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +41,13 @@ class RuntimeOptions:
 
     streams: how many utterances may be open at once; each decodes in a thread of its own.
     vocoder_threads, acoustic_threads: within one call of the vocoder, and of what comes before it.
+    batching: whether open utterances share decoder steps, or each takes its own.
     """
 
     streams: int = 4
     vocoder_threads: int = 2
     acoustic_threads: int = 1
+    batching: bool = True
 
     def threads(self, graph: str) -> int:
         """Within one call of this graph."""
@@ -68,9 +80,11 @@ class Voice:
         pack: VoicePack,
         options: RuntimeOptions,
         engines: Mapping[str, Session] = MappingProxyType({}),
+        phrases: VoicePhrases | None = None,
     ) -> None:
         """The pack's graphs on ONNX Runtime, but for those that `engines` runs, by graph name.
 
+        phrases: where what this voice says on these engines is kept, to be heard again at once.
         `sessions` holds what runs each graph; another voice of the same pack may share it.
         `lexicon` is the one in the pack's folder, lexicon.toml or lexicon.csv, if there is one.
         """
@@ -87,7 +101,9 @@ class Voice:
         others = {name: session for name, session in sessions.items() if name != "vocoder"}
         acoustic = AcousticModel(file.acoustic, AcousticSessions(**others), file.source)
         self.streams = options.streams
-        self._pipeline = Pipeline(acoustic, vocoder, file, options.streams)
+        self._pipeline = Pipeline(
+            acoustic, vocoder, file, options.streams, options.batching, phrases
+        )
         self.info = VoiceInfo(
             file.name,
             file.language,
@@ -111,13 +127,15 @@ class Voice:
         self,
         text: str,
         style: Style | None = None,
+        phrases: PhraseUse = "use",
         *,
         ssml: bool = False,
         lexicon: Lexicon | None = None,
     ) -> Plan:
         """Settle the style and read the first sentence; the others are read while it is spoken.
 
-        Sentences that are long are spoken in parts; see `engines.text.clauses`.
+        Sentences that are long are spoken in parts; see `engines.text.clauses`. phrases: what part
+        those that are kept have in it; see `Plan`.
         ssml: whether the text is a document of SSML, see `engines.text.ssml`. lexicon: words of
         this text alone, above those of the voice.
 
@@ -127,13 +145,14 @@ class Voice:
             VoiceError: voice_unsupported, the voice has no symbol for what the text says.
         """
         own = self.lexicon.lexicon if self.lexicon else Lexicon()
-        plan = self._planner.ssml if ssml else self._planner.plain
-        return plan(front_end(), text, style or Style(), (lexicon or Lexicon()).over(own))
+        make = self._planner.ssml if ssml else self._planner.plain
+        plan = make(front_end(), text, style or Style(), (lexicon or Lexicon()).over(own))
+        return replace(plan, phrases=phrases)
 
     def stream(
         self, plan: Plan, cancelled: Cancelled = lambda: False
     ) -> Generator[AudioChunk, None, None]:
-        """Audio chunks of the plan as they are made; see `Pipeline.stream`."""
+        """Audio chunks of the plan as they are made, and marks ahead; see `Pipeline.stream`."""
         return self._pipeline.stream(plan, cancelled)
 
     def warm_up(self) -> None:
@@ -142,7 +161,7 @@ class Voice:
         Raises:
             VoiceError: voice_broken, a graph fails, or its samples are not numbers.
         """
-        for chunk in self.stream(self.plan("你好。")):
+        for chunk in self.stream(self.plan("你好。", phrases="ignore")):
             if not np.isfinite(chunk.pcm).all():
                 raise VoiceError(
                     "voice_broken",

@@ -9,11 +9,11 @@ import onnx
 
 from engines import pipeline
 from engines.acoustic import BLOCK
+from engines.decoding import SLOTS
 from engines.fixed_sizes import fixed_sizes
 from engines.pack import Acoustic, Vocoder, VoiceFile
 from trt_build.errors import BuildError
 
-SLOTS = 8  # utterances that decode together
 USUAL_SYMBOLS = 64  # of a sentence
 
 

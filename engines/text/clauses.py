@@ -42,7 +42,7 @@ def parts(words: Sequence[Word], longest: int = LONGEST_PART) -> Iterator[tuple[
 
 def symbol_count(word: Word) -> int:
     """Symbols of a word: its phones and the break after it."""
-    return 1 + sum(map(_phone_count, word.syllables))
+    return 1 + sum(map(phone_count, word.syllables))
 
 
 def _end(words: Sequence[Word], ends: Sequence[int], start: int, longest: int) -> int:
@@ -83,7 +83,7 @@ def _fitting(word: Word, longest: int) -> Iterator[Word]:
     if symbol_count(word) <= longest:
         yield word
         return
-    ends = [0, *accumulate(map(_phone_count, word.syllables))]
+    ends = [0, *accumulate(map(phone_count, word.syllables))]
     share = ends[-1] / -(-ends[-1] // max(1, longest - 1))
     bounds = [0]
     for index in range(1, len(word.syllables)):
@@ -103,5 +103,6 @@ def piece(word: Word, first: int, last: int) -> Word:
     return replace(word, text=text, syllables=word.syllables[first:])
 
 
-def _phone_count(syllable: Syllable) -> int:
+def phone_count(syllable: Syllable) -> int:
+    """Symbols of a syllable: its phones."""
     return len(syllable_phones(syllable.pinyin)[0])

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 
 from benchmarks import random_voice
 from engines import pipeline
+from engines.decoding import SLOTS
 from engines.ort_session import OrtSession
 from engines.pack import GRAPHS, Acoustic, Vocoder, VoicePack
 from engines.session import Array
@@ -23,7 +24,6 @@ from trt_build.errors import BuildError
 from trt_build.export.hifigan import Generator
 from trt_build.graph_file import read_graphs
 from trt_build.profiles import (
-    SLOTS,
     Sizes,
     acoustic_dimensions,
     buckets,
