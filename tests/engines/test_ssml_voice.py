@@ -3,22 +3,26 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engines.errors import LexiconError, StyleError, TextError
 from engines.pack import Preset, VoicePack
 from engines.pipeline import Part
 from engines.planner import Planner
 from engines.session import Array
-from engines.stretches import Stretches
+from engines.stretches import Marks, Stretches
 from engines.style import controls
 from engines.text.lexicon import Entry, Lexicon
 from engines.text.nearest import TONES, nearest_phones
 from engines.text.ssml import read_ssml
+from engines.text.symbols import symbol_spans
 from engines.voice import Style, Voice, front_end
 
 
@@ -79,6 +83,40 @@ def test_a_stretch_ends_at_a_pause_and_where_the_manner_changes(
     content: str, expected: list[str]
 ) -> None:
     assert stretches(content) == expected
+
+
+_PIECES = st.sampled_from(
+    [
+        *("今天天气", "3.5元", "花儿", "WiFi", "。", "，", "<break/>", "<break time='5ms'/>"),
+        *("<prosody rate='fast'>银行</prosody>", "<emphasis>2026</emphasis>", "<mark name='m'/>"),
+        *("<sub alias='世界'>W</sub>", "<phoneme ph='yi1 er4 san1 si4 wu3'>x</phoneme>", "😀"),
+        *("<p>好", "</p>", "<prosody volume='loud'>", "</prosody>", "<s>", "</s>"),
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None, database=None)
+@given(st.lists(_PIECES, max_size=16).map("".join))
+def test_nothing_is_lost_between_stretches(content: str) -> None:
+    with suppress(TextError):
+        document = read_ssml(speak(content))
+        cut, marks = Stretches(document), Marks(document)
+        due = 0.0
+        names: list[str] = []
+        for sentence in front_end().read(document.script):
+            stretches = list(cut.of(sentence))
+            words = [word for stretch in stretches for word in stretch.words]
+            assert [s for word in words for s in word.syllables] == [
+                s for word in sentence.words for s in word.syllables
+            ]
+            assert "".join(w.text for w in words) == "".join(w.text for w in sentence.words)
+            for stretch in stretches:
+                due += stretch.pause_s
+                names += [name for _, name in marks.before(symbol_spans(stretch.words))]
+                places = [s.span[0] for word in stretch.words for s in word.syllables]
+                assert {document.manner(place) for place in places} == {stretch.manner}
+        assert due <= sum(seconds for _, seconds in document.pauses) + 1e-9
+        assert names == [name for _, name in document.marks]
 
 
 def test_the_silence_asked_for_is_made(plain: Voice) -> None:
