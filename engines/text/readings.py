@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,7 @@ _FOREIGN: Final = ("查理", "查尔", "查克", "查德", "盖茨", "盖伊", "
 # What begins after 得 where it is the verb "to get", and where it says how something is.
 _GOT: Final = ("了", "到", "过", "奖", "票", "病", "知", "胜", "冠军", "第", "分")
 _HOW: Final = ("很", "多", "好")
+_HOW_ALONE: Final = re.compile("很.{1,2}")
 _EXTREME: Final = ("不得了", "要命", "厉害", "不行", "要死")
 _ERHUA_BASES: Final = frozenset(
     "同棍孩伙盘碗杯瓶根圈样法点花哪这那玩事会块边头活份条味脸眼劲词歌曲门空闲信今明昨底面片"
@@ -168,7 +170,9 @@ def _particles(tokens: list[Token]) -> None:
         after = tokens[index + 1] if index + 1 < len(tokens) else nothing
         if token.text == "得":
             rest = "".join(following.text for following in tokens[index + 1 : index + 4])
-            token.syllables = ["de5" if rest.startswith(_EXTREME) else _get(before, after)]
+            noun = before.tag.startswith("n") and _HOW_ALONE.fullmatch(rest)
+            how = noun or rest.startswith(_EXTREME)
+            token.syllables = ["de5" if how else _get(before, after)]
         elif token.text == "地" and token.tag.startswith("u"):
             token.syllables = ["de5" if _is_adverb(before, after) else "di4"]
         elif token.text == "过" and token.tag == "ug" and before.tag.startswith("v"):
