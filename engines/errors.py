@@ -1,7 +1,10 @@
 """What can go wrong in the engines, as a tree.
 
 EngineError
-├── TextError    the text cannot be spoken: text_empty, text_too_long, text_unreadable
+├── TextError    the text cannot be spoken: text_empty, text_too_long, text_unreadable,
+│                and of SSML bad_ssml (not well-formed, or not what is understood), ssml_refused
+│                (too deep or too large, or it declares a document type)
+├── LexiconError a lexicon cannot be used: lexicon_not_found, bad_lexicon
 ├── StyleError   the wish cannot be met: unknown_speaker, unknown_emotion, bad_style
 ├── VoiceError   the voice pack cannot be used: voice_not_found, voice_broken,
 │                voice_hash_mismatch, voice_unsupported
@@ -27,6 +30,10 @@ class EngineError(Exception):
 
 class TextError(EngineError):
     """The text cannot be spoken."""
+
+
+class LexiconError(EngineError):
+    """A file of readings is missing, or a line of it is wrong."""
 
 
 class StyleError(EngineError):

@@ -47,13 +47,19 @@ class AudioChunk:
 class Part:
     """Symbol ids (T, 6) of sentence number `sentence`, all or some, and the silence after them.
 
-    said: the words behind the symbols; without it the part has no marks.
+    said: the words behind the symbols; without it the part has no marks. spans: the characters of
+    the caller's text each symbol is for. marks: names of SSML's, each before a symbol, or after all
+    at T. controls: how, if not as the plan says. before_s: silence before it.
     """
 
     ids: npt.NDArray[np.int64]
     sentence: int
     pause_s: float
     said: Said | None = None
+    spans: tuple[tuple[int, int], ...] = ()
+    marks: tuple[tuple[int, str], ...] = ()
+    controls: Controls | None = None
+    before_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,10 @@ class Plan:
     parts: Iterator[Part]
     controls: Controls
     phrases: PhraseUse = "use"
+
+    def told(self, part: Part) -> Controls:
+        """How a part is said."""
+        return part.controls or self.controls
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +159,12 @@ class Pipeline:
             for part in plan.parts:
                 if items.stopped():
                     return
+                pause_s += part.before_s
                 phrase = self._recalled(part, plan)
                 if phrase is not None:
                     items.put(_Start(part, phrase.durations, pause_s, phrase.pcm), ahead=0)
                 else:
-                    utterance = self._acoustic.prepare(part.ids, plan.controls)
+                    utterance = self._acoustic.prepare(part.ids, plan.told(part))
                     items.put(_Start(part, utterance.durations, pause_s))
                     self._decoder.decode(MelStream(self._acoustic, utterance), items)
                 pause_s = part.pause_s
@@ -163,7 +174,7 @@ class Pipeline:
     def _recalled(self, part: Part, plan: Plan) -> Phrase | None:
         if self._phrases is None or plan.phrases == "ignore":
             return None
-        return self._phrases.get(part.ids, plan.controls)
+        return self._phrases.get(part.ids, plan.told(part))
 
     def _vocode(self, plan: Plan, items: Items) -> Iterator[AudioChunk]:
         """Consumer: part by part, silence between them."""
@@ -185,14 +196,14 @@ class Pipeline:
         if start.known is not None:
             yield from self._known(start.known, items)
             return
-        keep = self._phrases if plan.phrases == "use" else None
+        keep, told = self._phrases if plan.phrases == "use" else None, plan.told(start.part)
         made: list[Floats] = []
-        for pcm in self._sentence(start.frames, plan.controls, items):
+        for pcm in self._sentence(start.frames, told, items):
             if keep is not None:
                 made.append(pcm)
             yield pcm
         if keep is not None and sum(map(len, made)) == start.frames * hop:
-            keep.put(start.part.ids, plan.controls, Phrase(start.durations, np.concatenate(made)))
+            keep.put(start.part.ids, told, Phrase(start.durations, np.concatenate(made)))
 
     def _known(self, pcm: Floats, items: Items) -> Iterator[Floats]:
         """Audio in the largest chunks; ends early once cancelled."""

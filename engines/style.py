@@ -9,18 +9,28 @@ from engines.errors import StyleError
 from engines.pack import Preset, VoiceFile
 
 NEUTRAL = "neutral"
-LIMITS = {"speed": (0.5, 2.0), "pitch": (-12.0, 12.0), "volume": (0.0, 2.0)}
+LIMITS = {
+    "speed": (0.5, 2.0),
+    "pitch": (-12.0, 12.0),
+    "volume": (0.0, 2.0),
+    "intensity": (0.0, 2.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """A wish. speed (0.5 to 2) and volume (0 to 2) are factors, pitch is semitones (-12 to 12)."""
+    """A wish. speed (0.5 to 2) and volume (0 to 2) are factors, pitch is semitones (-12 to 12).
+
+    intensity (0 to 2): how much of an emotion that is a prosody preset; 1 as the voice has it, and
+    without effect where the voice was trained on the emotion.
+    """
 
     speaker: str | None = None
     emotion: str = NEUTRAL
     speed: float = 1.0
     pitch: float = 0.0
     volume: float = 1.0
+    intensity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,7 @@ def controls(style: Style, voice: VoiceFile) -> Controls:
         raise StyleError(
             "unknown_emotion", f"voice {voice.name} has no emotion {style.emotion!r}, but: {have}"
         )
-    preset = preset or Preset()
+    preset = _scaled(preset or Preset(), style.intensity)
     return Controls(
         speaker=speaker,
         emotion=emotion,
@@ -74,6 +84,18 @@ def controls(style: Style, voice: VoiceFile) -> Controls:
         pitch_range=preset.range,
         energy=preset.energy,
         volume=style.volume * preset.volume,
+    )
+
+
+def _scaled(preset: Preset, intensity: float) -> Preset:
+    if intensity == 1.0:
+        return preset
+    return Preset(
+        speed=preset.speed**intensity,
+        pitch=preset.pitch * intensity,
+        range=preset.range**intensity,
+        energy=preset.energy * intensity,
+        volume=preset.volume**intensity,
     )
 
 

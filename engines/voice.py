@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
 import numpy as np
-import numpy.typing as npt
 
 from engines.acoustic import AcousticModel, AcousticSessions
 from engines.errors import VoiceError
-from engines.marks import Said, SpeechMark
+from engines.marks import SpeechMark
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
-from engines.pauses import pause_after
 from engines.phrases import VoicePhrases
-from engines.pipeline import AudioChunk, Cancelled, Part, PhraseUse, Pipeline, Plan
+from engines.pipeline import AudioChunk, Cancelled, PhraseUse, Pipeline, Plan
+from engines.planner import Planner
 from engines.session import Session
-from engines.style import Controls, Style, controls, emotions
-from engines.text.clauses import LONGEST_PART, parts
+from engines.style import Style, emotions
 from engines.text.frontend import FrontEnd
-from engines.text.sentence import Word
-from engines.text.symbols import SymbolTable, symbols
+from engines.text.lexicon import Lexicon
+from engines.text.lexicon_file import lexicon_of
 
 __all__ = [
     "AudioChunk",
@@ -89,16 +86,12 @@ class Voice:
 
         phrases: where what this voice says on these engines is kept, to be heard again at once.
         `sessions` holds what runs each graph; another voice of the same pack may share it.
+        `lexicon` is the one in the pack's folder, lexicon.toml or lexicon.csv, if there is one.
         """
         file = pack.file
         self._file = file
-        self._table = SymbolTable(
-            file.symbols.phones,
-            file.symbols.tones,
-            file.symbols.speakers,
-            file.symbols.emotions,
-            file.symbols.mask,
-        )
+        self._planner = Planner(file)
+        self.lexicon = lexicon_of(pack.folder)
         sessions = {
             name: engines.get(name) or OrtSession(path, options.threads(name))
             for name, path in pack.graphs.items()
@@ -126,46 +119,35 @@ class Voice:
 
         Raises:
             VoiceError: see VoicePack; also voice_broken for a graph the runtime refuses.
+            LexiconError: see `engines.text.lexicon_file.lexicon_of`.
         """
         return cls(VoicePack(folder), options or RuntimeOptions())
 
-    def plan(self, text: str, style: Style | None = None, phrases: PhraseUse = "use") -> Plan:
+    def plan(
+        self,
+        text: str,
+        style: Style | None = None,
+        phrases: PhraseUse = "use",
+        *,
+        ssml: bool = False,
+        lexicon: Lexicon | None = None,
+    ) -> Plan:
         """Settle the style and read the first sentence; the others are read while it is spoken.
 
         Sentences that are long are spoken in parts; see `engines.text.clauses`. phrases: what part
         those that are kept have in it; see `Plan`.
+        ssml: whether the text is a document of SSML, see `engines.text.ssml`. lexicon: words of
+        this text alone, above those of the voice.
 
         Raises:
-            TextError: nothing in the text can be spoken.
+            TextError: nothing in the text can be spoken, or the document is refused.
             StyleError: the voice lacks the speaker or emotion, or a number is out of range.
             VoiceError: voice_unsupported, the voice has no symbol for what the text says.
         """
-        told = controls(style or Style(), self._file)
-        read = self._parts(text, told)
-        first = next(read)
-        return Plan(chain([first], read), told, phrases)
-
-    def _parts(self, text: str, told: Controls) -> Iterator[Part]:
-        """The text in what the acoustic model takes at once, read as it is asked for."""
-        longest = min(LONGEST_PART, self._file.acoustic.max_symbols)
-        for number, sentence in enumerate(front_end().sentences(text)):
-            written = sentence.text
-            for words in parts(sentence.words, longest):
-                pause_s = pause_after(words[-1].marks, self._file.pauses)
-                said, written = Said(words, number, written), ""
-                yield Part(self._ids(words, told), number, pause_s, said)
-
-    def _ids(self, words: Sequence[Word], told: Controls) -> npt.NDArray[np.int64]:
-        spoken = symbols(words, emotion=told.emotion, speaker=told.speaker)
-        return self._table.encode([self._known(symbol) for symbol in spoken])
-
-    def _known(self, symbol: str) -> str:
-        """The symbol with phone and tone replaced where the voice was not trained on them."""
-        fallback = self._file.symbols.fallback
-        if not fallback:
-            return symbol
-        phone, tone, rest = symbol.removeprefix("{").split("$", 2)
-        return "{" + "$".join((fallback.get(phone, phone), fallback.get(tone, tone), rest))
+        own = self.lexicon.lexicon if self.lexicon else Lexicon()
+        make = self._planner.ssml if ssml else self._planner.plain
+        plan = make(front_end(), text, style or Style(), (lexicon or Lexicon()).over(own))
+        return replace(plan, phrases=phrases)
 
     def stream(
         self, plan: Plan, cancelled: Cancelled = lambda: False

@@ -30,7 +30,7 @@ def parts(words: Sequence[Word], longest: int = LONGEST_PART) -> Iterator[tuple[
     has break 4. Only a word that is longer than a part is cut inside, between syllables; a
     syllable never is, so one of more than `longest` - 1 phones makes a part that is too long.
     """
-    words = [piece for word in words for piece in _fitting(word, longest)]
+    words = [part for word in words for part in _fitting(word, longest)]
     ends = [0, *accumulate(map(symbol_count, words))]
     start = 0
     while start < len(words):
@@ -91,11 +91,11 @@ def _fitting(word: Word, longest: int) -> Iterator[Word]:
         if following > longest - 1 or size >= share:
             bounds.append(index)
     for first, last in pairwise([*bounds, len(word.syllables)]):
-        yield _piece(word, first, last)
+        yield piece(word, first, last)
 
 
-def _piece(word: Word, first: int, last: int) -> Word:
-    """Syllables first to last of the word, with their share of its letters."""
+def piece(word: Word, first: int, last: int) -> Word:
+    """Syllables `first` up to `last` of the word, with their share of its letters."""
     count = len(word.syllables)
     text = word.text[first * len(word.text) // count : last * len(word.text) // count]
     if last < count:

@@ -9,11 +9,15 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 
 from engines.errors import EngineError
 from engines.text.clauses import parts
 from engines.text.frontend import FrontEnd
+from engines.text.lexicon import Lexicon
+from engines.text.lexicon_file import read_lexicon
 from engines.text.sentence import Sentence, Word
+from engines.text.ssml import read_ssml
 from engines.text.symbols import symbols
 
 
@@ -24,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if text == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "replace")
     try:
-        sentences = [_as_spoken(sentence) for sentence in FrontEnd().read(text)]
+        lexicon = _lexicon(arguments.lexicon)
+        script = read_ssml(text).script if arguments.ssml else text
+        sentences = [_as_spoken(sentence) for sentence in FrontEnd(lexicon).read(script)]
         shown = [
             symbols(s, emotion=f"emotion_{arguments.emotion}", speaker=arguments.speaker)
             for s in sentences
@@ -37,16 +43,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif arguments.symbols:
         print("\n".join(" ".join(line) for line in shown))
     else:
-        print("\n\n".join(map(_readable, sentences, shown)))
+        print("\n\n".join(_readable(text, *pair) for pair in zip(sentences, shown, strict=True)))
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sambertctl text",
-        description="Show how a text is read: normalised text, words, pinyin as spoken, breaks.",
+        description="Show how a text is read: normalised text, words and what they stand for, "
+        "pinyin as spoken, breaks.",
     )
     parser.add_argument("text", metavar="TEXT", help="the text, or - to read it from stdin")
+    parser.add_argument(
+        "--lexicon",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="words with readings of their own, a .csv or .toml file; may be given again, and "
+        "the last file that has a word settles it",
+    )
+    parser.add_argument("--ssml", action="store_true", help="the text is a document of SSML")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
     form.add_argument("--symbols", action="store_true", help="print only the KAN-TTS symbols")
@@ -55,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
         "--emotion", default="neutral", help="emotion in the symbols (default: neutral)"
     )
     return parser
+
+
+def _lexicon(files: Sequence[Path]) -> Lexicon:
+    result = Lexicon()
+    for file in files:
+        result = read_lexicon(file).over(result)
+    return result
 
 
 def _as_spoken(sentence: Sentence) -> Sentence:
@@ -73,6 +97,8 @@ def _structure(sentences: Sequence[Sentence], shown: Sequence[Sequence[str]]) ->
                         "text": word.text,
                         "pinyin": [syllable.pinyin for syllable in word.syllables],
                         "break_after": word.break_after,
+                        "span": list(word.span),
+                        "spans": [list(syllable.span) for syllable in word.syllables],
                     }
                     for word in sentence.words
                 ],
@@ -84,33 +110,42 @@ def _structure(sentences: Sequence[Sentence], shown: Sequence[Sequence[str]]) ->
     }
 
 
-def _readable(sentence: Sentence, line: Sequence[str]) -> str:
+def _readable(text: str, sentence: Sentence, line: Sequence[str]) -> str:
     rows = [("text", sentence.text)]
-    for words in _lines(sentence.words):
-        texts, pinyins = [], []
+    for words in _lines(text, sentence.words):
+        texts, pinyins, sources = [], [], []
         for word in words:
-            pinyin = _pinyin(word)
-            width = max(_width(word.text), _width(pinyin))
+            pinyin, source = _pinyin(word), _source(text, word)
+            width = max(_width(word.text), _width(pinyin), _width(source))
             texts.append(_padded(word.text, width) + f" #{word.break_after}")
             pinyins.append(_padded(pinyin, width) + "   ")
+            sources.append(_padded(source, width) + "   ")
         rows += [("words", " ".join(texts)), ("pinyin", " ".join(pinyins).rstrip())]
+        if any(source.strip() for source in sources):
+            rows.append(("from", " ".join(sources).rstrip()))
     rows.append(("symbols", " ".join(line)))
     rows += [("note", note) for note in sentence.notes]
     return "\n".join(f"{name:8} {content}" for name, content in rows)
 
 
-def _lines(words: Sequence[Word], width: int = 84) -> list[list[Word]]:
+def _lines(text: str, words: Sequence[Word], width: int = 84) -> list[list[Word]]:
     """The words in lines that fit a terminal."""
     lines: list[list[Word]] = [[]]
     used = 0
     for word in words:
-        needed = max(_width(word.text), _width(_pinyin(word))) + 4
+        needed = max(_width(word.text), _width(_pinyin(word)), _width(_source(text, word))) + 4
         if used + needed > width and lines[-1]:
             lines.append([])
             used = 0
         lines[-1].append(word)
         used += needed
     return lines
+
+
+def _source(text: str, word: Word) -> str:
+    """What the word stands for in the user's own text, "" if it is the same."""
+    written = " ".join(text[slice(*word.span)].split())
+    return "" if written == word.text else written
 
 
 def _pinyin(word: Word) -> str:

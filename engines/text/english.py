@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from engines.text.sentence import Syllable
+from engines.text.symbols import has_syllable
 
 DATA: Final = Path(__file__).parent / "data" / "english"
 
@@ -21,6 +22,9 @@ S P R,S P L,S P Y,S T R,S K R,S K W,S K Y
 _ONSETS: Final = frozenset(cluster.strip() for cluster in _CLUSTERS.split(","))
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+(?:'[a-z]+)*")
 _SPELLED = "*"
+_SHORTEST_PINYIN, _LONGEST_PINYIN = 4, 24  # letters
+_PLAINLY_PINYIN: Final = re.compile("zh|x|q")  # hardly in English where these can stand
+_BARE: Final = frozenset(("a", "ai", "an", "ang", "ao", "e", "ei", "en", "er", "ou"))
 
 
 class English:
@@ -33,21 +37,24 @@ class English:
             self._cmudict = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def read(self, word: str) -> tuple[Syllable, ...]:
-        """Syllables of one word of ASCII letters (with ' inside): "iPhone" -> AY1, F OW2 N."""
+        """Syllables of one word of ASCII letters (with ' inside): "iPhone" -> AY1, F OW2 N.
+
+        A word that is in no list and is made of pinyin is said in Mandarin, in the first tone.
+        """
         return tuple(
             Syllable(syllable)
             for part in self._phones(word)
-            for syllable in syllabify(part.split())
+            for syllable in ([part] if part[0].islower() else syllabify(part.split()))
         )
 
     def _phones(self, word: str) -> list[str]:
-        """Phone strings; what is spelled gives one per letter."""
+        """Phone strings; what is spelled gives one per letter, what is pinyin one per syllable."""
         lower = word.lower()
         own = self._own.get(lower)
         if len(lower) == 1:
             return self._spell(lower)
         if own is not None:
-            return self._spell(lower) if own == _SPELLED else [own]
+            return self._spell(lower) if own == _SPELLED else own.split(" . ")
         if word.isupper() and len(word) <= 3:
             return self._spell(lower)
         found = self._look_up(lower)
@@ -58,7 +65,12 @@ class English:
         parts = _CAMEL.findall(word)
         if len(parts) > 1:
             return [phones for part in parts for phones in self._phones(part)]
-        return [] if not parts else self._compound(lower) or self._spell(lower)
+        if not parts:
+            return []
+        pinyin = _as_pinyin(word)
+        if pinyin and _PLAINLY_PINYIN.search(lower):
+            return pinyin
+        return self._compound(lower) or pinyin or self._spell(lower)
 
     def _possessive(self, word: str) -> list[str]:
         phones = self._phones(word)
@@ -78,7 +90,9 @@ class English:
 
     def _known(self, word: str) -> str | None:
         own = self._own.get(word)
-        return self._look_up(word) if own in (None, _SPELLED) else own
+        if own is None or own == _SPELLED:
+            return self._look_up(word)
+        return own.replace(" . ", " ")
 
     def _spell(self, word: str) -> list[str]:
         return [self._letters[letter] for letter in word if letter in self._letters]
@@ -100,6 +114,31 @@ class English:
             else:
                 high = start
         return None
+
+
+def _as_pinyin(word: str) -> list[str]:
+    """Meituan -> mei1, tuan1; the fewest syllables win. [] for what is not pinyin, or too short."""
+    lower = word.lower()
+    if len(word) < _SHORTEST_PINYIN or len(word) > _LONGEST_PINYIN or word.isupper():
+        return []
+    ways: list[list[str] | None] = [[]]
+    for end in range(1, len(lower) + 1):
+        options = [
+            [*way, f"{lower[start:end]}1"]
+            for start in range(max(0, end - 6), end)
+            if (way := ways[start]) is not None and _is_pinyin(lower[start:end])
+        ]
+        ways.append(min(options, key=len) if options else None)
+    return ways[-1] or []
+
+
+def _is_pinyin(syllable: str) -> bool:
+    """Whether it is a common syllable: an initial and a final, or one that stands for itself."""
+    return syllable in _BARE or (syllable[0] not in "aeiouv'" and _is_plain(syllable))
+
+
+def _is_plain(syllable: str) -> bool:
+    return len(syllable) > 1 and not syllable.endswith("r") and has_syllable(syllable)
 
 
 def _rows(name: str) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,9 +11,12 @@ class Syllable:
 
     pinyin: Mandarin as spoken, sandhi and erhua applied, tone digit 1-5: "ni2", "lv4", "huar1".
         English: ARPAbet with stress on the vowel, phones apart by spaces: "W AY1".
+    span: the characters of the user's own text it is for, from the first up to the one after the
+        last. What was read as one thing has one span: every syllable of "3.5" that of all of it.
     """
 
     pinyin: str
+    span: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,12 @@ class Word:
     syllables: tuple[Syllable, ...]
     break_after: int
     marks: str = ""
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The characters of the user's own text it is for."""
+        spans = [syllable.span for syllable in self.syllables]
+        return min(start for start, _ in spans), max(end for _, end in spans)
 
 
 @dataclass(frozen=True, slots=True)

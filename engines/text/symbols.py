@@ -45,8 +45,8 @@ _FIELDS = ("phone", "tone", "syllable flag", "word segment", "emotion", "speaker
 
 
 @cache
-def _phones_by_syllable() -> dict[str, tuple[str, ...]]:
-    """The 661 keys of KAN-TTS's py2phoneMap, and every other erhua its phones can say."""
+def phones_by_syllable() -> dict[str, tuple[str, ...]]:
+    """Phones by toneless syllable: KAN-TTS's table, and all other erhua it has phones for."""
     table: dict[str, tuple[str, ...]] = {}
     for line in (DATA / "py2phoneMap.txt").read_text(encoding="utf-8").splitlines():
         key, tab, phones = line.partition("\t")
@@ -72,7 +72,7 @@ def spell(base: str) -> str:
 
 def has_syllable(base: str) -> bool:
     """Whether KAN-TTS has phones for this toneless pinyin syllable."""
-    return spell(base) in _phones_by_syllable()
+    return spell(base) in phones_by_syllable()
 
 
 def syllable_phones(pinyin: str) -> tuple[tuple[str, ...], str]:
@@ -86,7 +86,7 @@ def syllable_phones(pinyin: str) -> tuple[tuple[str, ...], str]:
         tone = "tone1" if "1" in pinyin else "tone0"
         return tuple(phone.rstrip("012").lower() for phone in pinyin.split()), tone
     match = _PINYIN.fullmatch(pinyin.lower().replace("ü", "v").replace("u:", "v"))
-    phones = _phones_by_syllable().get(spell(match[1])) if match else None
+    phones = phones_by_syllable().get(spell(match[1])) if match else None
     if match is None or phones is None:
         raise TextError(
             "text_unreadable",
@@ -137,6 +137,16 @@ def symbols(
         spoken = _word_symbols(word.syllables)
         result += [f"{{{symbol}${emotion}${speaker}}}" for symbol in spoken]
         result.append(f"{{#{level}$tone_none$s_none$word_none${break_emotion}${speaker}}}")
+    return result
+
+
+def symbol_spans(words: Sequence[Word]) -> list[tuple[int, int]]:
+    """The span of each symbol of `symbols(words)` in the user's own text; a break's is empty."""
+    result: list[tuple[int, int]] = []
+    for word in words:
+        for syllable in word.syllables:
+            result += [syllable.span] * len(syllable_phones(syllable.pinyin)[0])
+        result.append((word.span[1], word.span[1]))
     return result
 
 

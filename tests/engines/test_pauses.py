@@ -210,13 +210,13 @@ def test_3000_characters_of_one_sentence_can_be_spoken(
 
 def test_parts_are_read_as_they_are_needed(yue: Voice, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
-    ids = yue._ids
+    ids = yue._planner._ids
 
     def counted(*told: Any) -> object:
         read.append(1)
         return ids(*told)
 
-    monkeypatch.setattr(yue, "_ids", counted)
+    monkeypatch.setattr(yue._planner, "_ids", counted)
     plan = yue.plan(LONG * 30)
     assert len(read) == 1
     assert all(isinstance(part, Part) for part in islice(plan.parts, 3))

@@ -154,13 +154,13 @@ def test_a_later_sentence_is_read_while_the_first_is_spoken(
 ) -> None:
     plan = plain.plan("你好。" + SENTENCE * 30)
     read = itertools.count()
-    ids = plain._ids
+    ids = plain._planner._ids
 
     def counted(*told: Any) -> Array:
         next(read)
         return ids(*told)
 
-    monkeypatch.setattr(plain, "_ids", counted)
+    monkeypatch.setattr(plain._planner, "_ids", counted)
     next(plain.stream(plan))
     assert next(read) < 30
 

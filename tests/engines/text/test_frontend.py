@@ -105,6 +105,11 @@ def test_words_carry_the_punctuation_after_them(front_end: FrontEnd) -> None:
     assert marks == [["，（", "）！\n"], ["；", "…", "——", "？！\n"], [""]]
 
 
+def test_a_number_with_several_points_keeps_its_digits(front_end: FrontEnd) -> None:
+    (sentence,) = front_end.read("3.53.5花儿")
+    assert "".join(word.text for word in sentence.words) == "三点五三点五花儿"
+
+
 def test_a_long_sentence_stays_whole(front_end: FrontEnd) -> None:
     (sentence,) = front_end.read("今天天气真好，" * 60)
     assert _length(sentence) == 6 * 60

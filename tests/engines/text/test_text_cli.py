@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +17,9 @@ def test_readable_form(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[1].split() == ["words", "你好", "#3", "WiFi", "#1", "五", "#1", "G", "#4"]
     assert lines[2].split()[1:3] == ["ni2", "hao3"]
     assert "W AY1 . F AY0" in lines[2]
-    assert lines[3].startswith("symbols  {n_c$tone2$s_begin$word_begin$emotion_neutral$F7}")
-    assert "U+1F600" in lines[4]
+    assert lines[3].split() == ["from", "5"]
+    assert lines[4].startswith("symbols  {n_c$tone2$s_begin$word_begin$emotion_neutral$F7}")
+    assert "U+1F600" in lines[5]
 
 
 def test_json_form(capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,9 +28,46 @@ def test_json_form(capsys: pytest.CaptureFixture[str]) -> None:
     assert reply["version"] == 1
     first, second = reply["sentences"]
     assert first["text"] == "你好。"
-    assert first["words"] == [{"text": "你好", "pinyin": ["ni2", "hao3"], "break_after": 4}]
+    assert first["words"] == [
+        {
+            "text": "你好",
+            "pinyin": ["ni2", "hao3"],
+            "break_after": 4,
+            "span": [0, 2],
+            "spans": [[0, 1], [1, 2]],
+        }
+    ]
     assert first["notes"] == []
     assert second["symbols"][0] == "{sh_c$tone4$s_begin$word_begin$emotion_happy$M7}"
+
+
+def test_what_a_word_was_made_of_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["门票 ¥99.5，好"]) == 0
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("from")]
+    assert set(row.split()) == {"from", "¥99.5"}
+
+
+def test_lexicons_are_read_and_the_last_wins(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    first.write_text("六安,liu4 an1\n台,tai1\n", encoding="utf-8")
+    second.write_text("六安,lu4 an1\n", encoding="utf-8")
+    assert main(["六安台", "--json", "--lexicon", str(first), "--lexicon", str(second)]) == 0
+    (sentence,) = json.loads(capsys.readouterr().out)["sentences"]
+    assert [p for word in sentence["words"] for p in word["pinyin"]] == ["lu4", "an1", "tai1"]
+    assert main(["好", "--lexicon", str(tmp_path / "c.csv")]) == 2
+    assert "[lexicon_not_found]" in capsys.readouterr().err
+
+
+def test_ssml(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "<speak>去<sub alias='机场'>PVG</sub></speak>"
+    assert main([text, "--ssml", "--json"]) == 0
+    (sentence,) = json.loads(capsys.readouterr().out)["sentences"]
+    assert sentence["text"] == "去机场"
+    assert [text[slice(*word["span"])] for word in sentence["words"]] == ["去", "PVG"]
+    assert main(["<speak>去<b/></speak>", "--ssml"]) == 2
+    assert "line 1, column 9: <b> is not understood" in capsys.readouterr().err
 
 
 def test_a_long_sentence_is_shown_with_a_break_where_it_is_cut(

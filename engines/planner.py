@@ -1,0 +1,147 @@
+"""Text, plain or SSML, as the models are given it: part by part, and how to say each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from engines.marks import Said
+from engines.pack import VoiceFile
+from engines.pauses import pause_after
+from engines.pipeline import Part, Plan
+from engines.stretches import Marks, Stretch, Stretches
+from engines.style import Controls, Style, controls
+from engines.text.clauses import LONGEST_PART, parts
+from engines.text.frontend import FrontEnd
+from engines.text.lexicon import Lexicon
+from engines.text.manner import Manner
+from engines.text.sentence import Word
+from engines.text.ssml import Document, read_ssml
+from engines.text.symbols import SymbolTable, symbol_spans, symbols
+
+LOG: Final = logging.getLogger(__name__)
+
+
+class Planner:
+    """Plans what one voice says. Any thread may plan."""
+
+    def __init__(self, file: VoiceFile) -> None:
+        self._file = file
+        self._table = SymbolTable(
+            file.symbols.phones,
+            file.symbols.tones,
+            file.symbols.speakers,
+            file.symbols.emotions,
+            file.symbols.mask,
+        )
+        self._english_told = False
+
+    def plain(self, front_end: FrontEnd, text: str, style: Style, lexicon: Lexicon) -> Plan:
+        """The plan of a plain text; raises as `Voice.plan` does."""
+        told = controls(style, self._file)
+        return _begun(self._sentences(front_end, text, told, lexicon), told)
+
+    def ssml(self, front_end: FrontEnd, text: str, style: Style, lexicon: Lexicon) -> Plan:
+        """The plan of a document; raises as `Voice.plan` does.
+
+        Every manner in the document is settled at once, so a wish the voice cannot meet is told
+        before anything is said.
+        """
+        told = controls(style, self._file)
+        document = read_ssml(text)
+        ways = {
+            manner: controls(_styled(style, manner), self._file)
+            for manner in {manner for _, manner in document.manners}
+        }
+        return _begun(self._stretches(front_end, document, ways, told, lexicon), told)
+
+    def _sentences(
+        self, front_end: FrontEnd, text: str, told: Controls, lexicon: Lexicon
+    ) -> Iterator[Part]:
+        """The text in what the acoustic model takes at once, read as it is asked for."""
+        for number, sentence in enumerate(front_end.sentences(text, lexicon)):
+            written = sentence.text
+            for words in parts(sentence.words, self._longest):
+                said, written = Said(words, number, written), ""
+                pause_s = pause_after(words[-1].marks, self._file.pauses)
+                spans = tuple(symbol_spans(words))
+                yield Part(self._ids(words, told), number, pause_s, said, spans)
+
+    def _stretches(
+        self,
+        front_end: FrontEnd,
+        document: Document,
+        ways: dict[Manner, Controls],
+        plain: Controls,
+        lexicon: Lexicon,
+    ) -> Iterator[Part]:
+        stretches, marks = Stretches(document), Marks(document)
+        after_s = 0.0
+        for number, sentence in enumerate(front_end.sentences(document.script, lexicon)):
+            written = sentence.text
+            for stretch in stretches.of(sentence):
+                told = ways[stretch.manner]
+                # Silence that is asked for is as long as it says, at any speed, and takes the
+                # place of the silence for punctuation.
+                before_s = max(0.0, stretch.pause_s * plain.speed - after_s)
+                for words in parts(stretch.words, self._longest):
+                    said, written = Said(words, number, written), ""
+                    after_s = self._after(stretch, words)
+                    spans = tuple(symbol_spans(words))
+                    ids, due = self._ids(words, told), marks.before(spans)
+                    yield Part(ids, number, after_s, said, spans, due, told, before_s)
+                    before_s = 0.0
+
+    def _after(self, stretch: Stretch, words: Sequence[Word]) -> float:
+        """The silence after a part of a stretch: none where only the manner changes."""
+        inside = not stretch.last and words[-1] == stretch.words[-1] and not words[-1].marks
+        return 0.0 if inside else pause_after(words[-1].marks, self._file.pauses)
+
+    @property
+    def _longest(self) -> int:
+        return min(LONGEST_PART, self._file.acoustic.max_symbols)
+
+    def _ids(self, words: Sequence[Word], told: Controls) -> npt.NDArray[np.int64]:
+        spoken = symbols(words, emotion=told.emotion, speaker=told.speaker)
+        return self._table.encode([self._known(symbol) for symbol in spoken])
+
+    def _known(self, symbol: str) -> str:
+        """The symbol with phone and tone replaced where the voice was not trained on them."""
+        fallback = self._file.symbols.fallback
+        if not fallback:
+            return symbol
+        phone, tone, rest = symbol.removeprefix("{").split("$", 2)
+        if phone in fallback and phone.isalpha() and phone not in ("ga", "ge", "go"):
+            self._tell_english()
+        return "{" + "$".join((fallback.get(phone, phone), fallback.get(tone, tone), rest))
+
+    def _tell_english(self) -> None:
+        if not self._english_told:
+            self._english_told = True
+            LOG.warning(
+                "voice %s was not trained on English: its words are said with the nearest Mandarin "
+                "sounds; give them Chinese readings in a lexicon where that is not good enough",
+                self._file.name,
+            )
+
+
+def _begun(read: Iterator[Part], told: Controls) -> Plan:
+    first = next(read)
+    return Plan(chain([first], read), told)
+
+
+def _styled(style: Style, manner: Manner) -> Style:
+    """The caller's style, and what the document asks for on top of it."""
+    return Style(
+        manner.speaker or style.speaker,
+        manner.emotion or style.emotion,
+        style.speed * manner.rate,
+        style.pitch + manner.pitch,
+        style.volume * manner.volume,
+        manner.intensity if manner.emotion else style.intensity,
+    )

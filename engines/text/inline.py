@@ -1,0 +1,69 @@
+"""Pinyin written into plain text after the characters it is for: 行{hang2}, 银行{yin2 hang2}."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pypinyin.constants import PINYIN_DICT
+from pypinyin.contrib.tone_convert import to_tone3
+
+from engines.errors import TextError
+from engines.text.characters import HAN
+from engines.text.pronunciation import syllables
+from engines.text.script import Script, Writer
+from engines.text.symbols import has_syllable
+
+_LONGEST: Final = 16  # syllables
+_SYLLABLE = r"[a-zü:]{1,7}[1-5]"
+_BRACES: Final = re.compile(rf"\{{\s*({_SYLLABLE}(?:[\s']+{_SYLLABLE})*)\s*\}}")
+
+
+def inline(text: str) -> Script:
+    """The text without its pinyin, which becomes the reading of as many characters before it.
+
+    Braces that hold anything else stay. Pinyin that no voice can say, or that stands after too few
+    Chinese characters, is left out, and noted.
+    """
+    if "{" not in text:
+        return Script(text)
+    writer, start = Writer(), 0
+    for match in _BRACES.finditer(text):
+        start = _read(writer, text, start, match)
+    writer.copy(text[start:], start)
+    return writer.script()
+
+
+def _read(writer: Writer, text: str, start: int, match: re.Match[str]) -> int:
+    """Write the text up to the end of the braces."""
+    end = match.start()
+    count = len(match[1].replace("'", " ").split())
+    readable = text[max(start, end - count) : end]
+    if count > _LONGEST or len(readable) < count or not all(map(HAN.match, readable)):
+        writer.copy(text[start:end], start)
+        writer.note(
+            f"{match[0]} at character {match.start() + 1} is left out: it does not stand after "
+            f"{count} Chinese character{'s' * (count > 1)}"
+        )
+        return match.end()
+    try:
+        spoken = syllables(match[1])
+    except TextError as error:
+        writer.copy(text[start:end], start)
+        writer.note(f"{match[0]} at character {match.start() + 1} is left out: {error}")
+        return match.end()
+    first = end - count
+    writer.copy(text[start:first], start)
+    for place, syllable in zip(range(first, end), spoken, strict=True):
+        character, span = text[place], (place, place + 1)
+        if _has_reading(character):
+            writer.read(character, [span], [syllable])
+        else:
+            writer.unit(character, span, [syllable])
+    return match.end()
+
+
+def _has_reading(character: str) -> bool:
+    """Whether the front end could read it by itself."""
+    first = PINYIN_DICT.get(ord(character), "").split(",")[0]
+    return bool(first) and has_syllable(to_tone3(first, v_to_u=False).rstrip("12345"))
