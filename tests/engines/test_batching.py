@@ -275,15 +275,22 @@ def test_voices_speak_the_same_together(
     with Voice(pack, options, {"decoder_step": watched}) as voice:
         wanted = [speak(voice, text) for text in SENTENCES]
         assert set(watched.slots) == {1}
-        with ThreadPoolExecutor(len(SENTENCES)) as threads:
-            got = list(threads.map(lambda text: speak(voice, text), SENTENCES))
-    for one, other in zip(got, wanted, strict=True):
-        assert distance(one, other) < CLOSE
+        for _ in range(20 if batching else 3):  # a busy machine may run them one by one
+            ready = threading.Barrier(len(SENTENCES))
+            with ThreadPoolExecutor(len(SENTENCES)) as threads:
+                told = [threads.submit(speak, voice, text, ready) for text in SENTENCES]
+            for one, other in zip(told, wanted, strict=True):
+                assert distance(one.result(), other) < CLOSE
+            if max(watched.slots) > 1:
+                break
     assert (max(watched.slots) > 1) is batching
 
 
-def speak(voice: Voice, text: str) -> Floats:
-    return np.concatenate([chunk.pcm for chunk in voice.stream(voice.plan(text))])
+def speak(voice: Voice, text: str, ready: threading.Barrier | None = None) -> Floats:
+    plan = voice.plan(text)
+    if ready is not None:
+        ready.wait(30)
+    return np.concatenate([chunk.pcm for chunk in voice.stream(plan)])
 
 
 def test_closing_one_of_several_streams_leaves_the_others_whole(nsf_pack: Path) -> None:
