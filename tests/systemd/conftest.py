@@ -35,7 +35,7 @@ def bare_box() -> Iterator[Box]:
 def box(bare_box: Box) -> Box:
     """With sambertd installed and running, and the users `kiosk`, who may speak, and `stranger`."""
     began = time.monotonic()
-    words = bare_box.run(f"make -C {SOURCE} install WHEELHOUSE={WHEELS}")
+    words = bare_box.run(f"umask 077; make -C {SOURCE} install WHEELHOUSE={WHEELS}")
     report("make install, without network, until it is ready", time.monotonic() - began)
     assert "Installed." in words
     bare_box.run("useradd -m kiosk && usermod -aG sambertd kiosk && useradd -m stranger")

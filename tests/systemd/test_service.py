@@ -153,6 +153,20 @@ def test_an_engine_that_hangs_is_replaced(box: Box) -> None:
     speak(box)
 
 
+def test_loading_may_take_longer_than_the_start_is_given(box: Box) -> None:
+    """As engines do that are built before it is ready."""
+    box.write(
+        DROP_IN,
+        f"[Service]\nEnvironment=PYTHONPATH={SOURCE}/tests/systemd/hang LOAD_S=8\n"
+        "TimeoutStartSec=4\n",
+    )
+    began = time.time()
+    box.run("systemctl daemon-reload && systemctl restart sambertd")
+    assert time.time() - began > 8
+    assert "timed out" not in box.journal(began)
+    box.run(f"rm {DROP_IN} && systemctl daemon-reload && systemctl restart sambertd")
+
+
 def test_a_bad_setting_is_told_in_one_line_and_heals(box: Box) -> None:
     config = "/etc/sambertd/sambertd.toml"
     began = time.time()

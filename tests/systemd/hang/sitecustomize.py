@@ -1,20 +1,31 @@
-"""On PYTHONPATH of a daemon under test: its engine hangs at one text, and is soon stuck."""
+"""On PYTHONPATH of a daemon under test: its engine hangs at one text, and is soon stuck.
+
+LOAD_S: seconds its voices take to load.
+"""
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
 import time
+from typing import Any
 
-if sys.argv[:1] == ["-c"] or any("sambertd" in word for word in sys.orig_argv):
-    import daemon.server
-    import daemon.worker
+if any("sambertd" in word for word in sys.orig_argv):
+    server: Any = importlib.import_module("daemon.server")
+    worker: Any = importlib.import_module("daemon.worker")
+    advance, load = worker._advance, server.load_voices
 
-    advance = daemon.worker._advance
-
-    def hanging(job: daemon.worker.Job) -> daemon.worker.Result:
+    def hanging(job: Any) -> Any:
         if job.text == "卡住":
             time.sleep(3600)
         return advance(job)
 
-    daemon.worker._advance = hanging
-    daemon.server.STALL_S = 2.0
+    def slow(*arguments: Any, **options: Any) -> Any:
+        tell = arguments[4]
+        tell("loading for long")
+        time.sleep(float(os.environ.get("LOAD_S", "0")))
+        return load(*arguments, **options)
+
+    worker._advance, server.load_voices = hanging, slow
+    server.STALL_S = 2.0
