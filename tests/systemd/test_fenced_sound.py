@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.daemon.test_speaker import NULL_SINK, missing
+from tests.daemon.sink import missing
 from tests.systemd.box import Box
 
 pytestmark = [pytest.mark.systemd, pytest.mark.audio]
 DROP_IN = "/run/systemd/system/sambertd.service.d/sound.conf"
 PULSE = "/run/pulse-test"
+NULL_SINK = "sink_name=ci rate=16000 channels=1 format=s16le norewinds=1"
 TEXT = "电梯正在上行，请注意安全。"
 
 
