@@ -93,7 +93,7 @@ def completed(*words: str) -> list[str]:
 
 
 def test_completion_offers_commands_and_options() -> None:
-    assert completed("sambertctl", "st") == ["status"]
+    assert completed("sambertctl", "st") == ["status", "stats"]
     assert "say" in completed("sambertctl", "")
     assert completed("sambertctl", "say", "--spe") == ["--speaker", "--speed"]
     assert completed("sambertctl", "status", "--js") == ["--json"]
