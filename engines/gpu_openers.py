@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from engines.fixed_sizes import fixed_sizes
 from engines.one_gpu import OneGpu
@@ -10,7 +11,7 @@ from engines.ort_cuda import LIMIT, OrtCudaSession
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
 from engines.session import Session
-from engines.standby import Standby
+from engines.standby import OnDevice, Standby
 from engines.store import Backend
 from engines.trt_session import TrtSession
 
@@ -27,10 +28,9 @@ def gpu_openers(
     nothing does, so that whatever an engine cannot is an error.
     """
 
-    def tensorrt(data: bytes, graph: str) -> Session:
+    def tensorrt(data: bytes, graph: str) -> OnDevice:
         """Loaded and warm; nothing is held on the GPU if it fails."""
-        own = OrtSession(pack.graphs[graph], threads(graph)) if threads else None
-        session = TrtSession(gpu(), graph, data, own)
+        session = TrtSession(gpu(), graph, data)
         try:
             session.warm_up(fixed_sizes(graph, pack.file))
         except BaseException:
@@ -38,12 +38,14 @@ def gpu_openers(
             raise
         return session
 
-    def cuda(data: bytes, graph: str) -> Session:
+    def cuda(data: bytes, graph: str) -> OnDevice:
         """Its arena takes no more than all engines may; ONNX Runtime has one for each session."""
-        session = OrtCudaSession(data, limit=min(LIMIT, gpu.limit or LIMIT))
-        if threads is None:
-            return session
-        own = OrtSession(pack.graphs[graph], threads(graph))
-        return Standby(f"the engine of {graph}", session, own)
+        return OrtCudaSession(data, limit=min(LIMIT, gpu.limit or LIMIT))
 
-    return {"tensorrt": tensorrt, "ort-cuda": cuda}
+    def backed(load: Callable[[bytes, str], OnDevice], data: bytes, graph: str) -> Session:
+        if threads is None:
+            return load(data, graph)
+        own = OrtSession(pack.graphs[graph], threads(graph))
+        return Standby(f"the engine of {graph}", load(data, graph), own)
+
+    return {"tensorrt": partial(backed, tensorrt), "ort-cuda": partial(backed, cuda)}

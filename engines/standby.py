@@ -1,4 +1,4 @@
-"""A session on a device, with one on the processor that goes on once the device has failed."""
+"""A session on a device, with one on the processor for what the device cannot do."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class OnDevice(Session, DeviceSession, Protocol):
 class Standby:
     """Runs on the device until that fails, and from then on on the other session.
 
+    Shapes the device was not built for, such as a sentence of a wider band, go to the other alone.
     State belongs to the caller, so even the middle of a sentence can go on there.
     """
 
@@ -52,8 +53,9 @@ class Standby:
             try:
                 return self._first.run(feeds)
             except GpuError as error:
-                self._lost = error
-                LOG.warning("%s is left for the processor: %s", self._who, error)
+                if error.code != "engine_shape":
+                    self._lost = error
+                    LOG.warning("%s is left for the processor: %s", self._who, error)
         return self._other.run(feeds)
 
     def close(self) -> None:

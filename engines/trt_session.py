@@ -10,7 +10,7 @@ import numpy as np
 
 from engines.errors import GpuError, VoiceError
 from engines.gpu import Gpu
-from engines.session import Array, Session
+from engines.session import Array
 from engines.trt_engine import MOST_GRAPHS, TrtEngine
 from engines.trt_tensors import Shapes
 
@@ -18,35 +18,22 @@ LOG = logging.getLogger(__name__)
 
 
 class TrtSession:
-    """One engine. Calls may overlap; the GPU's thread takes them in turn.
+    """One engine. Calls may overlap; the GPU's thread takes them in turn."""
 
-    What the engine cannot do, another session does: shapes it was not built for, such as a sentence
-    of a wider band, and everything once the GPU has failed. State belongs to the caller, so even
-    the middle of a sentence can go on there.
-    """
-
-    def __init__(
-        self,
-        gpu: Gpu,
-        graph: str,
-        data: bytes,
-        fallback: Session | None = None,
-        most_graphs: int = MOST_GRAPHS,
-    ) -> None:
+    def __init__(self, gpu: Gpu, graph: str, data: bytes, most_graphs: int = MOST_GRAPHS) -> None:
         """Load an engine of graph `graph`.
 
-        data: the plan, its hash checked. fallback: a session of the same graph. most_graphs: how
-        many shapes may be recorded as CUDA graphs.
+        data: the plan, its hash checked. most_graphs: how many shapes may be recorded as CUDA
+        graphs.
 
         Raises:
             GpuError: gpu_memory, gpu_failed, gpu_closed, gpu_not_installed, engine_broken.
         """
         who = f"the engine of {graph}"
-        self._gpu, self._who, self._fallback = gpu, who, fallback
+        self._gpu, self._who = gpu, who
         self._engine = gpu.call(lambda room: TrtEngine(room, who, data, most_graphs))
         self._inputs = {t.name: t for t in self._engine.tensors if t.is_input}
         self._often: set[tuple[tuple[int, ...], ...]] = set()
-        self._lost: GpuError | None = None
 
     @property
     def state_size(self) -> int:
@@ -58,31 +45,19 @@ class TrtSession:
         """What it holds on the GPU: weights and buffers, without the shared scratch."""
         return self._engine.bytes
 
-    @property
-    def lost(self) -> GpuError | None:
-        """Why the fallback does everything by now, if it does."""
-        return self._lost
-
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name for inputs by name.
 
         Raises:
             VoiceError: voice_broken, the graph does not take these inputs.
-            GpuError: without a fallback; engine_shape, gpu_memory, gpu_failed, gpu_closed,
-                engine_broken.
+            GpuError: engine_shape, gpu_memory, gpu_failed, gpu_closed, engine_broken.
         """
         self._check(feeds)
         shapes = {name: feeds[name].shape for name in self._inputs}
         profile = self._profile(shapes)
-        if self._lost is None and profile is not None:
-            try:
-                return self._on_gpu(feeds, shapes, profile)
-            except GpuError as error:
-                self._give_up(error)
-        elif self._fallback is None:
+        if profile is None:
             raise self._outside(shapes)
-        assert self._fallback is not None
-        return self._fallback.run(feeds)
+        return self._on_gpu(feeds, shapes, profile)
 
     def warm_up(
         self,
@@ -95,7 +70,7 @@ class TrtSession:
         progress is told of each shape before it runs. Other sessions may run in between.
 
         Raises:
-            GpuError: as `run`; the fallback does not take over.
+            GpuError: as `run`.
         """
         for shapes in self._tuned():
             self._warm(shapes, progress)
@@ -170,11 +145,3 @@ class TrtSession:
             "engine_shape",
             f"{self._who} was not built for this: {told or shapes}; run this graph on ONNX Runtime",
         )
-
-    def _give_up(self, error: GpuError) -> None:
-        """Leave everything to the fallback from now on, if there is one."""
-        if self._fallback is None:
-            raise error
-        if self._lost is None:
-            self._lost = error
-            LOG.warning("%s is left for its fallback: %s", self._who, error)

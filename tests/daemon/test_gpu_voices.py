@@ -19,9 +19,9 @@ from engines.device import Device
 from engines.opening import here
 from engines.pack import VoicePack
 from engines.session import Floats
+from engines.standby import Standby
 from engines.store import Store
 from engines.style import Style
-from engines.trt_session import TrtSession
 from tests.daemon import slow_build
 from tests.engines.conftest import card
 from tests.engines.fake_gpu import Card, open_plan, plan
@@ -88,7 +88,7 @@ def refusals(shelf: Shelf) -> dict[str, str]:
 
 def on_gpu(shelf: Shelf) -> set[str]:
     sessions = resident(shelf).voice.sessions
-    return {name for name, session in sessions.items() if isinstance(session, TrtSession)}
+    return {name for name, session in sessions.items() if isinstance(session, Standby)}
 
 
 def spoken(shelf: Shelf) -> Floats:

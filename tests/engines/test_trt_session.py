@@ -13,7 +13,8 @@ from onnx import TensorProto
 
 from engines.errors import GpuError, VoiceError
 from engines.gpu import Gpu
-from engines.session import Array
+from engines.session import Array, Session
+from engines.standby import Standby
 from engines.trt_session import TrtSession
 from tests.engines.fake_gpu import MIB, Card, plan
 from tests.engines.small_graph import PROFILE, expected, feeds, model
@@ -41,11 +42,15 @@ def gpu(card: Card) -> Iterator[Gpu]:
     it.close()
 
 
+def backed(session: TrtSession, other: Other) -> Standby:
+    return Standby("the engine of small", session, other)
+
+
 def frames(*sizes: int) -> list[dict[str, int]]:
     return [{"x": size} for size in sizes]
 
 
-def check(session: TrtSession, size: int, seed: int = 0) -> dict[str, Array]:
+def check(session: Session, size: int, seed: int = 0) -> dict[str, Array]:
     given = feeds(size, seed)
     out = session.run(given)
     assert out.keys() == {"y", "next_state"}
@@ -127,8 +132,9 @@ BUCKETS = [{"x": [[1, n]] * 3, "state": [[1, 4]] * 3} for n in (4, 6, 12)]
 def test_buckets_are_profiles_of_one_engine(card: Card, gpu: Gpu) -> None:
     other = Other()
     seen: list[Any] = []
-    session = TrtSession(gpu, "small", plan(model().SerializeToString(), *BUCKETS), other)
-    session.warm_up(frames(4, 5, 12), progress=seen.append)
+    first = TrtSession(gpu, "small", plan(model().SerializeToString(), *BUCKETS))
+    first.warm_up(frames(4, 5, 12), progress=seen.append)
+    session = backed(first, other)
     assert [shapes["x"][1] for shapes in seen] == [4, 6, 12, 4, 4, 12, 12]
     assert len(card.executables) == 2
     for seed, size in enumerate([12, 4, 6, 4, 12, 6]):
@@ -147,7 +153,7 @@ def test_a_profile_that_is_refused(card: Card, gpu: Gpu) -> None:
 @pytest.mark.parametrize("size", [0, 13, 40])
 def test_shapes_it_was_not_built_for_go_elsewhere(card: Card, gpu: Gpu, size: int) -> None:
     other = Other()
-    check(TrtSession(gpu, "small", PLAN, other), size)
+    check(backed(TrtSession(gpu, "small", PLAN), other), size)
     assert other.sizes == [size]
     assert card.enqueued == 0
 
@@ -238,8 +244,9 @@ def test_scratch_is_shared_and_grows_for_the_largest(card: Card, gpu: Gpu) -> No
 
 
 def test_closing_gives_back_one_engine(card: Card, gpu: Gpu) -> None:
-    kept, session = TrtSession(gpu, "kept", PLAN), TrtSession(gpu, "gone", PLAN, Other())
-    session.warm_up(frames(3))
+    kept, gone = TrtSession(gpu, "kept", PLAN), TrtSession(gpu, "gone", PLAN)
+    gone.warm_up(frames(3))
+    session = backed(gone, Other())
     session.close()
     session.close()
     assert gpu.memory().keys() == {"the engine of kept", "scratch shared by all engines"}
@@ -331,8 +338,9 @@ def test_a_card_that_fails_is_left_for_the_other_for_good(
     card: Card, gpu: Gpu, failing: str, first: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = Other()
-    session = TrtSession(gpu, "small", PLAN, other)
-    session.warm_up(frames(4))
+    first_choice = TrtSession(gpu, "small", PLAN)
+    first_choice.warm_up(frames(4))
+    session = backed(first_choice, other)
     check(session, 4)
     assert session.lost is None
     card.fails[failing] = True

@@ -15,7 +15,7 @@ from engines.one_gpu import OneGpu
 from engines.ort_cuda import providers
 from engines.pack import VoicePack
 from engines.session import Floats
-from engines.trt_session import TrtSession
+from engines.standby import Standby
 from engines.voice import RuntimeOptions, Style, Voice
 from tests.engines.fake_gpu import Card, plan
 from trt_build.graph_file import read_graphs
@@ -25,12 +25,12 @@ TEXT = "今天天气真好，我们去公园走走，看看花，喝杯茶，再
 OPTIONS = RuntimeOptions(vocoder_threads=1)
 
 
-def resident(gpu: OneGpu, pack: VoicePack) -> dict[str, TrtSession]:
+def resident(gpu: OneGpu, pack: VoicePack) -> dict[str, Standby]:
     dimensions, sessions = voice_dimensions(pack.file), {}
     for name, model in read_graphs(pack).items():
         data = plan(model.SerializeToString(), profile(model, dimensions[name]))
         session = gpu_openers(pack, gpu, lambda _: 1)["tensorrt"](data, name)
-        assert isinstance(session, TrtSession)
+        assert isinstance(session, Standby)
         sessions[name] = session
     return sessions
 
