@@ -16,11 +16,10 @@ from engines.pack import VoicePack
 from engines.session import Session
 from engines.store import Store
 from trt_build.build_voice import Setup, build_voice
-from trt_build.calibrate import TEXTS, calibrate, read_texts
-from trt_build.commands.calibrate import stored
+from trt_build.calibrate import TEXTS, calibrate, read_texts, stored
 from trt_build.eta import Eta
-from trt_build.importing.progress import Progress
 from trt_build.makers import OnnxMaker
+from trt_build.progress import Progress
 from trt_build.recipes import recipes
 from trt_build.verdict import Verdict
 

@@ -49,6 +49,7 @@ class Setup:
 
     judged_by: all the gate's verdict depends on besides the engines. opener: loads what the maker
     made. record: what graphs are fed for a sentence. here: device and runtime of a backend.
+    prepare: makes what recipes need, once the store is this builder's.
     """
 
     maker: Maker
@@ -58,6 +59,7 @@ class Setup:
     opener: Opener = ort_cpu
     record: Recorder = one_sentence
     here: Callable[[Backend], tuple[str, str]] = here
+    prepare: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -96,6 +98,7 @@ def build_voice(
         EngineError: the voice is broken.
     """
     with store.lock(pack) as folder, ExitStack() as stack:
+        setup.prepare()
         manifest = _read(store, pack)
         todo = dict.fromkeys(GRAPHS, "forced") if force else stale(pack, store, setup)
         if not todo:

@@ -11,6 +11,7 @@ import onnx
 from msgspec.structs import replace
 
 from engines.pack import VoicePack
+from engines.store import Store
 from trt_build import calibration_file
 from trt_build.calibration_file import Calibration, Method, Seen, calibration_key
 from trt_build.cpu.graphs import calibrated
@@ -98,6 +99,12 @@ def _no_texts(what: str) -> BuildError:
         f"{what}; give a UTF-8 file with one sentence a line with --texts, such as the robot will "
         f"say, for {LEAST_SECONDS:.0f} s of speech at least",
     )
+
+
+def stored(store: Store, pack: VoicePack, texts: Sequence[str]) -> Path:
+    """Where the ranges of a voice and its texts lie in a store."""
+    key = calibration_key(pack, texts, [repr(style) for style in styles(pack)])
+    return store.folder(pack) / f"calibration-{key[:16]}.json"
 
 
 def calibrate(

@@ -12,7 +12,7 @@ import msgspec
 
 from engines.pack import VoicePack
 from engines.store import write_atomically
-from trt_build.errors import BuildError
+from trt_build.errors import BuildError, cannot_write
 from trt_build.ranges import BINS, METHODS, Magnitudes, Saved
 
 FORMAT = 1
@@ -138,13 +138,7 @@ def write(path: Path, calibration: Calibration) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)
     except OSError as error:
-        full = error.errno in FULL
-        cure = "free some space there" if full else "name a place you may write with --out"
-        raise BuildError(
-            "disk_full" if full else "cannot_write",
-            f"cannot write {path}: {error.strerror}; {cure} and run it again, it goes on where it "
-            "stopped",
-        ) from error
+        raise cannot_write(path, error, "--out or --store") from error
 
 
 def _broken(what: str, why: object) -> BuildError:

@@ -19,7 +19,7 @@ import msgspec
 from engines.store import write_atomically
 from trt_build import supervised
 from trt_build.build_log import Told, unheard
-from trt_build.errors import BuildError
+from trt_build.errors import BuildError, cannot_write
 from trt_build.humble import bind_to_parent, give_way
 from trt_build.profiles import Profile, Shapes
 from trt_build.supervised import Limits
@@ -74,7 +74,8 @@ def build_in_child(task: Task, limits: Limits, progress: Told = unheard) -> Buil
     The child dies with the thread that calls this.
 
     Raises:
-        BuildError: what `builder.build` raises, and what `supervised.run` does; disk_full.
+        BuildError: what `builder.build` raises, and what `supervised.run` does; disk_full,
+            cannot_write.
     """
     last: list[Message] = []
 
@@ -119,7 +120,8 @@ def main() -> int:
     except MemoryError:
         tell(Message(code="build_memory", error="no memory was left; close other programs"))
     except OSError as error:
-        tell(Message(code="disk_full", error=f"cannot write {task.out}: {error.strerror}"))
+        told = cannot_write(Path(task.out), error)
+        tell(Message(code=told.code, error=str(told)))
     return 0
 
 

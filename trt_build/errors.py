@@ -47,6 +47,11 @@ BuildError (`code` for programs, the message names the cure):
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class BuildError(Exception):
     """A graph cannot be built; the message says what to do about it."""
@@ -54,3 +59,14 @@ class BuildError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def cannot_write(path: Path, error: OSError, options: str = "--store") -> BuildError:
+    """What to tell of a file that could not be written. options: that name another place."""
+    full = error.errno in FULL
+    cure = "free some space there" if full else f"name a place you may write with {options}"
+    return BuildError(
+        "disk_full" if full else "cannot_write",
+        f"cannot write {path}: {error.strerror}; {cure} and run it again, it goes on where it "
+        "stopped. The engines in use are untouched",
+    )

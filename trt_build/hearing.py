@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engines.session import Session
 from engines.voice import RuntimeOptions
-from trt_build.errors import BuildError
+from trt_build.errors import BuildError, cannot_write
 from trt_build.forms import Form
 from trt_build.loss_plot import plot_losses
 from trt_build.sensitivity import Choice, Ear, search
@@ -39,7 +39,7 @@ class Hearing:
 
         Raises:
             BuildError: gate_failed, no group passes; range_missing, rung_unsupported,
-                prove_missing.
+                prove_missing; disk_full, cannot_write.
         """
         graph = form.model.graph.name
         threads = RuntimeOptions().threads(graph)
@@ -48,7 +48,10 @@ class Hearing:
             lambda verdict: verdict.strain,
             self.name,
         )
-        choice = search(form, ear, self.log, self._told, rank=rank)
+        try:
+            choice = search(form, ear, self.log, self._told, rank=rank)
+        except OSError as error:  # its log could not be written
+            raise cannot_write(self.log, error) from error
         self.choices[graph, precision] = choice
         if form.groups and not choice.groups:
             raise BuildError("gate_failed", f"no part of {graph} bears {precision}")
@@ -59,11 +62,14 @@ class Hearing:
 
         Raises:
             ModuleNotFoundError: matplotlib is not installed.
-            OSError: the file cannot be written.
+            BuildError: disk_full, cannot_write.
         """
         shown = [choice for choice in self.choices.values() if choice.alone]
-        if shown:
-            plot_losses(shown, path, LOSS)
+        try:
+            if shown:
+                plot_losses(shown, path, LOSS)
+        except OSError as error:
+            raise cannot_write(path, error, "--plot or --store") from error
         return bool(shown)
 
     def _told(self, trial: Trial) -> None:

@@ -13,9 +13,10 @@ from engines.store import Backend
 from trt_build.build_log import Told
 from trt_build.builder import BuildOptions
 from trt_build.child import Task, build_in_child, shapes_of
+from trt_build.errors import cannot_write
 from trt_build.profiles import Profile
 from trt_build.supervised import Limits
-from trt_build.workshop import Workshop, cannot_write
+from trt_build.workshop import Workshop
 
 Say = Callable[[str], None]
 STEP = 0.1  # of a build, between two lines of progress

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import shutil
 from pathlib import Path
 
 from engines.store import write_atomically
-from trt_build.errors import BuildError
+from trt_build.errors import cannot_write
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FOLDER = "work"
 
 
@@ -55,14 +53,3 @@ class Workshop:
     def clear(self) -> None:
         """Remove everything."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def cannot_write(path: Path, error: OSError) -> BuildError:
-    """What to tell of a file that could not be written."""
-    full = error.errno in FULL
-    cure = "free some space there" if full else "name a place you may write with --store"
-    return BuildError(
-        "disk_full" if full else "cannot_write",
-        f"cannot write {path}: {error.strerror}; {cure} and build again, it goes on where it "
-        "stopped. The engines in use are untouched",
-    )

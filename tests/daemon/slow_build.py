@@ -23,7 +23,7 @@ from onnx import numpy_helper
 from engines.opening import here
 from engines.pack import VoicePack
 from engines.store import Engine, Manifest, Store, engine_key, pack_digest
-from trt_build.importing.progress import Progress
+from trt_build.progress import Progress
 
 Publish = Callable[[VoicePack, Store], None]
 BUILT = "2026-01-02T03:04:05Z"

@@ -220,3 +220,34 @@ def test_clean_leaves_what_is_being_built(
     assert built.read(pack) is not None
     assert run("clean", "--all", "--store", built.root) == 0
     assert built.folders() == []
+
+
+@pytest.mark.parametrize("number", ["0", "-3", "many"])
+@pytest.mark.parametrize("command", ["build", "search", "calibrate"])
+def test_a_number_of_sentences_is_one_at_least(
+    voice: Path, command: str, number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(command, voice, "--sentences", number)
+    assert ended.value.code == 2
+    assert f"{number!r} is not a whole number from 1 on" in capsys.readouterr().err
+
+
+def test_a_second_builder_does_not_even_calibrate(
+    voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (voice / "calibration.txt").write_text("你好，今天天气真好，我们去公园走走。\n" * 8, "utf-8")
+    with Store(tmp_path).lock(VoicePack(voice)) as folder:
+        assert run("build", voice, "--store", tmp_path) == 1
+        assert [path.name for path in folder.iterdir()] == ["lock"]
+    assert "[store_locked]" in capsys.readouterr().err
+
+
+def test_a_store_that_cannot_be_written_is_told_at_once(
+    voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert run("build", voice, "--store", tmp_path / "file") == 1
+    told = capsys.readouterr().err
+    assert "--store. The engines in use are untouched [store_unwritable]" in told
+    assert "texts" not in told

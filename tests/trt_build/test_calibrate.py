@@ -23,9 +23,16 @@ from engines.store import Store
 from tests.trt_build.models import Runner
 from trt_build import calibration_file
 from trt_build.__main__ import main
-from trt_build.calibrate import LEAST_SECONDS, SAVE_EVERY, calibrate, observe, read_texts, watched
+from trt_build.calibrate import (
+    LEAST_SECONDS,
+    SAVE_EVERY,
+    calibrate,
+    observe,
+    read_texts,
+    stored,
+    watched,
+)
 from trt_build.calibration_file import Calibration
-from trt_build.commands.calibrate import stored
 from trt_build.errors import BuildError
 from trt_build.eta import Eta
 from trt_build.feeds import feeds, record

@@ -244,7 +244,7 @@ def test_a_plan_is_built_in_a_child(trt: Any, tmp_path: Path) -> None:
         ({"profiles": ()}, Limits(), "build_failed"),
         ({"model": "none.onnx"}, Limits(), "graph_unreadable"),
         ({"library": "nowhere"}, Limits(), "library_missing"),
-        ({"out": "/proc/none/memory.plan"}, Limits(), "disk_full"),
+        ({"out": "/proc/none/memory.plan"}, Limits(), "cannot_write"),
         ({"weak_typing": True}, Limits(), "weak_typing_unsupported"),
         ({}, Limits(memory_mb=20), "build_memory"),
         ({}, Limits(time_s=0.3), "build_timeout"),

@@ -118,6 +118,19 @@ def test_layers_are_chosen_by_who_hears_them(pack: VoicePack, ranges: Path, tmp_
     assert heard.plot(tmp_path / "search.png")
 
 
+def test_a_log_that_cannot_be_written_is_told(
+    pack: VoicePack, ranges: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    heard = Hearing(
+        lambda _: Verdict(True, (), {}, {}, 0, 0.0, ()), "any", tmp_path / "file" / "log", print
+    )
+    recipe = recipes(pack, "ort-cpu", (), ranges, heard)["int8"]
+    with pytest.raises(BuildError, match="--store") as error:
+        recipe("encoder", read_graph(pack.graphs["encoder"]))
+    assert error.value.code == "cannot_write"
+
+
 @pytest.mark.tensorrt
 @pytest.mark.parametrize("precision", LADDERS["tensorrt"])
 def test_every_rung_builds_in_tensorrt(

@@ -85,7 +85,7 @@ def test_what_cannot_be_put_back_is_not_thrown_away(
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from trt_build.importing.command import ending_in_order
+from trt_build.progress import ending_in_order
 from trt_build.staging import staging
 with ending_in_order(), staging(Path(sys.argv[1])) as place:
     print(place, flush=True)

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -22,19 +24,18 @@ from engines.store import Backend, Precision, Store
 from trt_build.backends import choose, opener
 from trt_build.build_voice import Setup, build_voice, stale
 from trt_build.builder import BuildOptions
-from trt_build.calibrate import TEXTS, calibrate, read_texts
-from trt_build.commands.calibrate import stored
-from trt_build.commands.report import add_store
+from trt_build.calibrate import TEXTS, calibrate, read_texts, stored
+from trt_build.commands.options import add_store, count
 from trt_build.engine_report import report
 from trt_build.errors import BuildError
 from trt_build.eta import Eta
 from trt_build.gate import LateGate, judged
 from trt_build.graph_file import read_graphs
 from trt_build.hearing import Hearing
-from trt_build.importing.command import ending_in_order
-from trt_build.importing.progress import Progress
+from trt_build.ladder import FATAL
 from trt_build.makers import Maker, OnnxMaker, PlanMaker
 from trt_build.profiles import buckets, profile, voice_dimensions
+from trt_build.progress import Progress, ending_in_order
 from trt_build.recipes import recipes
 from trt_build.supervised import Limits
 from trt_build.timing_cache import cache_file
@@ -62,9 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
     add("--dry-run", action="store_true", help="only say what would be built, and why")
     add("--force", action="store_true", help="build all anew, also what is as it would be built")
-    add(
-        "--sentences", type=_above_0, metavar="N", help="listen to N sentences (else all there are)"
-    )
+    add("--sentences", type=count, metavar="N", help="listen to N sentences (else all there are)")
     add(
         "--calibration",
         type=Path,
@@ -74,14 +73,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     trt = parser.add_argument_group("TensorRT")
     trt.add_argument(
         "--time-limit",
-        type=_above_0,
+        type=count,
         metavar="S",
         default=TIME_LIMIT_S,
         help="seconds for one graph in one precision (%(default)g)",
     )
     trt.add_argument(
         "--memory-mb",
-        type=_above_0,
+        type=count,
         metavar="N",
         help=f"memory for one (else {MEMORY_SHARE:.0%} of the machine's)".replace("%", "%%"),
     )
@@ -106,13 +105,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _above_0(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ValueError
-    return count
-
-
 def run(args: argparse.Namespace) -> int:
     """Build, and print the report."""
     backend = choose(args.backend)
@@ -124,14 +116,14 @@ def run(args: argparse.Namespace) -> int:
         judged_by = judged(texts)
         gate = LateGate(pack, texts, say)
         heard = Hearing(gate, judged_by, store.folder(pack) / SEARCH_LOG, say)
-        ranges = _calibration(args, pack, store, backend, say)
+        ranges, prepare = _calibration(args, pack, store, backend, say)
         made = recipes(pack, backend, args.precision, ranges, heard)
         if args.dry_run:
             _tell(stale(pack, store, Setup(maker, made, gate, judged_by)), list(made))
             return 0
         load, close = opener(backend, pack)
         try:
-            setup = Setup(maker, made, gate, judged_by, load)
+            setup = Setup(maker, made, gate, judged_by, load, prepare=prepare)
             manifest = build_voice(pack, store, setup, say, force=args.force)
         finally:
             close()
@@ -171,23 +163,30 @@ def _most_memory_mb() -> int:
 
 def _calibration(
     args: argparse.Namespace, pack: VoicePack, store: Store, backend: Backend, say: Progress
-) -> Path:
-    """The file of ranges. Where INT8 wants one and there is none it is made now."""
-    if args.calibration:
-        return Path(args.calibration)
-    path = store.folder(pack) / "calibration.json"
+) -> tuple[Path, Callable[[], None]]:
+    """The file of ranges, and what makes it where INT8 wants one and none was given."""
     wanted = any(it.startswith("int8") for it in args.precision) or not args.precision
-    if backend == "ort-cuda" or not wanted:
-        return path
+    if args.calibration or backend == "ort-cuda" or not wanted:
+        return args.calibration or store.folder(pack) / "calibration.json", lambda: None
     try:
         texts = read_texts(pack.folder / TEXTS)
-        path = stored(store, pack, texts)
-        if not args.dry_run:
-            say("INT8 needs the ranges of the values inside: speaking the calibration texts")
-            calibrate(pack, texts, path, told=Eta("texts", len(texts)))
     except BuildError as error:
-        say(f"no INT8: {error} [{error.code}]")
-    return path
+        say(f"no INT8 where ranges are needed: {error} [{error.code}]")
+        return store.folder(pack) / "calibration.json", lambda: None
+    path = stored(store, pack, texts)
+    return path, partial(_calibrated, pack, texts, path, say)
+
+
+def _calibrated(pack: VoicePack, texts: list[str], path: Path, say: Progress) -> None:
+    """Calibrate; where that cannot be done, only what needs it is not built."""
+    if not path.is_file():
+        say("INT8 needs the ranges of the values inside: speaking the calibration texts")
+    try:
+        calibrate(pack, texts, path, told=Eta("texts", len(texts)))
+    except BuildError as error:
+        if error.code in FATAL:
+            raise
+        say(f"no INT8 where ranges are needed: {error} [{error.code}]")
 
 
 def _tell(todo: dict[str, str], precisions: list[Precision]) -> None:

@@ -9,18 +9,17 @@ another --method takes a moment.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import get_args
 
 from engines.pack import VoicePack
-from engines.store import Store, default_root
-from trt_build.calibrate import LEAST_SECONDS, TEXTS, calibrate, read_texts
-from trt_build.calibration_file import Calibration, Method, calibration_key
+from engines.store import Store
+from trt_build.calibrate import LEAST_SECONDS, TEXTS, calibrate, read_texts, stored
+from trt_build.calibration_file import Calibration, Method
+from trt_build.commands.options import add_store, count
 from trt_build.errors import BuildError
 from trt_build.eta import Eta
-from trt_build.feeds import styles
 from trt_build.range_plot import plot_ranges
 from trt_build.table import plain
 
@@ -34,13 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("voice", type=Path, help="a voice pack, such as voices/yue")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--out", type=Path, metavar="FILE", help="write the ranges here")
-    place.add_argument(
-        "--store",
-        type=Path,
-        default=default_root(os.environ),
-        metavar="DIR",
-        help="or to a name of their own beside this box's engines (default: %(default)s)",
-    )
+    add_store(place)
     parser.add_argument(
         "--method",
         choices=get_args(Method),
@@ -56,18 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sentences",
-        type=_count,
+        type=count,
         metavar="N",
         help=f"only the first N; {LEAST_SECONDS:.0f} s of speech are wanted at least",
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw the ranges, as PNG")
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ValueError
-    return count
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,12 +68,6 @@ def run(args: argparse.Namespace) -> int:
     if args.plot:
         _draw(it, args.plot)
     return 0
-
-
-def stored(store: Store, pack: VoicePack, texts: list[str]) -> Path:
-    """Where the ranges of a voice and its texts lie in a store."""
-    key = calibration_key(pack, texts, [repr(style) for style in styles(pack)])
-    return store.folder(pack) / f"calibration-{key[:16]}.json"
 
 
 def _row(it: Calibration, graph: str) -> tuple[str | int, ...]:

@@ -10,7 +10,7 @@ from engines.errors import StoreError
 from engines.pack import VoicePack
 from engines.store import Store
 from trt_build.commands.list import state
-from trt_build.commands.report import add_store
+from trt_build.commands.options import add_store
 from trt_build.errors import BuildError
 
 NAME = "clean"

@@ -8,7 +8,7 @@ from pathlib import Path
 from engines.errors import StoreError
 from engines.opening import here
 from engines.store import Engine, Store
-from trt_build.commands.report import add_store
+from trt_build.commands.options import add_store
 from trt_build.table import Row, plain
 
 NAME = "list"

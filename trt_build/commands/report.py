@@ -4,11 +4,11 @@ others lost."""
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from engines.pack import VoicePack
-from engines.store import Store, default_root
+from engines.store import Store
+from trt_build.commands.options import add_store
 from trt_build.engine_report import as_json, report
 from trt_build.errors import BuildError
 
@@ -23,17 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="everything, for programs")
     form.add_argument("--markdown", action="store_true", help="the tables in Markdown")
-
-
-def add_store(parser: argparse.ArgumentParser) -> None:
-    """The option that says where engines lie."""
-    parser.add_argument(
-        "--store",
-        type=Path,
-        default=default_root(os.environ),
-        metavar="DIR",
-        help="where this box's engines lie (default: %(default)s)",
-    )
 
 
 def run(args: argparse.Namespace) -> int:

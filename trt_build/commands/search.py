@@ -14,17 +14,16 @@ from pathlib import Path
 from engines.pack import GRAPHS, VoicePack
 from engines.store import Store
 from trt_build import calibration_file
-from trt_build.calibrate import TEXTS, calibrate, read_texts
+from trt_build.calibrate import TEXTS, calibrate, read_texts, stored
 from trt_build.commands.build import SEARCH_LOG
-from trt_build.commands.calibrate import stored
-from trt_build.commands.report import add_store
+from trt_build.commands.options import add_store, count
 from trt_build.errors import BuildError
 from trt_build.eta import Eta
 from trt_build.forms import Form, ProcessorForm, QdqForm
 from trt_build.gate import LateGate, judged
 from trt_build.graph_file import read_graph
 from trt_build.hearing import Hearing
-from trt_build.importing.progress import Progress
+from trt_build.progress import Progress
 from trt_build.sensitivity import Choice
 from trt_build.table import plain
 from trt_build.verify import held_out
@@ -46,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose INT8: the processor's (default), or TensorRT's",
     )
     add_store(parser)
-    add("--sentences", type=int, metavar="N", help="listen to N sentences (else all there are)")
+    add("--sentences", type=count, metavar="N", help="listen to N sentences (else all there are)")
     add("--plot", type=Path, metavar="FILE", help="draw the losses here (PNG; needs matplotlib)")
 
 
@@ -55,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
     pack, store, say = VoicePack(args.voice), Store(args.store), Progress()
     texts = read_texts(pack.folder / TEXTS)
     ranges = stored(store, pack, texts)
-    calibrate(pack, texts, ranges, told=Eta("texts", len(texts)))
+    with store.lock(pack):
+        calibrate(pack, texts, ranges, told=Eta("texts", len(texts)))
     spoken = held_out()[: args.sentences]
     log = store.folder(pack) / SEARCH_LOG
     heard = Hearing(LateGate(pack, spoken, say), judged(spoken), log, say)

@@ -24,10 +24,10 @@ from engines.pack import GRAPHS, VoicePack
 from engines.session import Session
 from engines.store import Store
 from engines.voice import RuntimeOptions
-from trt_build.commands.report import add_store
+from trt_build.commands.options import add_store
 from trt_build.errors import BuildError
 from trt_build.gate import Gate
-from trt_build.importing.progress import Progress
+from trt_build.progress import Progress
 from trt_build.verdict_report import draw, summary, table, write_json, write_waves
 from trt_build.verify import held_out
 

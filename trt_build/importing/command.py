@@ -9,15 +9,11 @@ and leaves --out as it was.
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 
 from trt_build.export.errors import ExportError
+from trt_build.progress import Progress, ending_in_order
 
 NAME = "import"
 HELP = "a voice of ModelScope or KAN-TTS to a voice pack"
@@ -79,7 +75,6 @@ def run(args: argparse.Namespace) -> int:
     """Import one voice; the summary goes to stdout, progress to stderr."""
     if bool(args.am) != bool(args.voc):
         raise ExportError("voice_missing", "give --am and --voc together, or MODEL_DIR alone")
-    from trt_build.importing.progress import Progress
     from trt_build.importing.request import Request
     from trt_build.importing.speakers import Wish
     from trt_build.importing.voice import import_voice
@@ -97,21 +92,3 @@ def run(args: argparse.Namespace) -> int:
     print(f"  sambertd --voices {quote(str(out.resolve().parent))} &")
     print(f"  sambertctl say --voice {quote(made.name)} --out hello.wav 你好，很高兴见到你。")
     return 0
-
-
-@contextmanager
-def ending_in_order() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the work as Ctrl-C does: what was begun is cleared away."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end(number: int, _: object) -> None:
-    sys.exit(128 + number)

@@ -29,10 +29,10 @@ from trt_build.importing.layout import (
 )
 from trt_build.importing.phones import fallback, unspoken
 from trt_build.importing.pitch import MEAN_STD, check_frames
-from trt_build.importing.progress import Progress
 from trt_build.importing.request import Request
 from trt_build.importing.speakers import chosen_emotions, chosen_speakers, speaker_list
 from trt_build.importing.tables import LANGUAGE, Tables, doubts, find_tables, fitting_tables
+from trt_build.progress import Progress
 
 
 @dataclass(slots=True)

@@ -16,12 +16,12 @@ from trt_build.importing.card import card
 from trt_build.importing.models import Models, read_models
 from trt_build.importing.origin import OriginFile
 from trt_build.importing.pitch import MEAN_STD, MVN, source_stats
-from trt_build.importing.progress import Progress
 from trt_build.importing.rate import sample_rate
 from trt_build.importing.request import Request
 from trt_build.importing.sample import TEXT, write_sample
 from trt_build.importing.summary import Summary, summary
 from trt_build.importing.window import acoustic_model, sayable, widest_band, window_for
+from trt_build.progress import Progress
 from trt_build.staging import staging
 
 COMPARED = 3  # calibration sentences, every other one the voice can say
