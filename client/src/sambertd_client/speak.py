@@ -22,6 +22,7 @@ from .wav import WavWriter
 
 Text = Union[str, Iterator[str]]
 STYLE = ("voice", "speaker", "emotion", "speed", "pitch", "volume")
+ANSWER_S = 20.0  # systemd takes connections from the start, the daemon answers once it has started
 WISHES = (*STYLE, "priority", "queue", "key", "deadline_s")
 
 
@@ -79,7 +80,7 @@ def connect(endpoint: str, progress: Progress) -> Client:
     if not listens:
         text = f"no daemon listens on {endpoint}; start `sambertd`, or use `say --autostart`"
         raise NoDaemonError(text)
-    return Client(endpoint)
+    return Client(endpoint, timeout=ANSWER_S)
 
 
 def _speak(
