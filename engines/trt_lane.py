@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,8 +92,7 @@ class Lane:
         Raises:
             DriverError, GpuError: it cannot be recorded; the lane runs on as it did.
         """
-        enqueue: Callable[[], None] = lambda: self._enqueue(room)  # noqa: E731
-        self._graph = CudaGraph.capture(room.driver, room.handle, enqueue)
+        self._graph = CudaGraph.capture(room.driver, room.handle, lambda: self._enqueue(room))
 
     def forget(self) -> None:
         """Give the recording back."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,14 +9,12 @@ import pytest
 from onnx import ModelProto
 
 from tests.trt_build.golden_graphs import BUILT_IN, CASES, case
-from trt_build import rtx
 from trt_build.builder import build
 from trt_build.groups import groups
 from trt_build.profiles import profile
 from trt_build.quantize import half, observed, qdq
 
 pytestmark = pytest.mark.tensorrt
-REQUIRED = "SAMBERTD_TENSORRT"  # set to 1, a missing TensorRT-RTX is a failure
 
 
 def ranges(model: ModelProto) -> dict[str, float]:
@@ -35,14 +32,6 @@ ALL_LAYERS: dict[str, Callable[[ModelProto], ModelProto]] = {
     "single rows": lambda model: qdq(model, ranges(model), single_rows=True),
     "some groups": lambda model: qdq(model, ranges(model), list(groups(model))[::2]),
 }
-
-
-@pytest.fixture(scope="module")
-def trt() -> Any:
-    folder = rtx.default_folder()
-    if not rtx.is_fetched(folder) and os.environ.get(REQUIRED) != "1":
-        pytest.skip(f"NOT CHECKED WITH TENSORRT: not in {folder}; `make check-trt` fetches it")
-    return rtx.load(folder)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -6,12 +6,12 @@ import itertools
 import os
 import time
 from collections import deque
-from types import TracebackType
 from typing import TypeVar
 
 import zmq
 
 from . import protocol as wire
+from .closing import Closing
 from .endpoint import client_endpoint, is_listening
 from .errors import NoDaemonError, RefusedError, ReplyError
 from .subscription import Subscription
@@ -23,7 +23,7 @@ LAST_WORDS_S = 0.1
 R = TypeVar("R", bound=wire.Message)
 
 
-class Client:
+class Client(Closing):
     """A connection to one daemon; not thread-safe, open one per thread.
 
     `timeout` is how long, in seconds, the daemon may stay silent before NoDaemonError is raised.
@@ -164,17 +164,6 @@ class Client:
     def close(self) -> None:
         self._socket.close()
         self._context.term()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _new_id(self) -> str:
         return f"{self._token}-{next(self._numbers)}"

@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
+from typing import Union
 
 import msgspec
 
 from . import protocol as wire
+from .client import Client
 from .engine_table import report_lines
 from .speak import connect
 from .terminal import Progress
+
+Changed = Union[wire.Cancelled, wire.Paused, wire.Resumed]
 
 
 def info(options: argparse.Namespace) -> int:
@@ -83,10 +88,27 @@ def engines(options: argparse.Namespace) -> int:
 
 
 def cancel(options: argparse.Namespace) -> int:
+    return _change(
+        options,
+        "cancelled",
+        lambda it: it.cancel(options.id, scope="all", priority=options.priority),
+    )
+
+
+def pause(options: argparse.Namespace) -> int:
+    return _change(options, "paused", lambda it: it.pause(options.id, scope="all"))
+
+
+def resume(options: argparse.Namespace) -> int:
+    return _change(options, "resumed", lambda it: it.resume(options.id, scope="all"))
+
+
+def _change(options: argparse.Namespace, done: str, change: Callable[[Client], Changed]) -> int:
+    """Change utterances, and say which."""
     with connect(options.endpoint, Progress(quiet=options.json)) as client:
-        cancelled = client.cancel(options.id, scope="all", priority=options.priority)
-    if not as_json(cancelled, options):
-        print(f"cancelled {len(cancelled.ids)}: {' '.join(cancelled.ids)}".rstrip(": "))
+        changed = change(client)
+    if not as_json(changed, options):
+        print(f"{done} {len(changed.ids)}: {' '.join(changed.ids)}".rstrip(": "))
     return 0
 
 
@@ -96,22 +118,6 @@ def as_json(message: wire.Message, options: argparse.Namespace) -> bool:
         facts = {key: value for key, value in fields.items() if key not in ("t", "v", "id")}
         print(json.dumps(facts, ensure_ascii=False))
     return bool(options.json)
-
-
-def pause(options: argparse.Namespace) -> int:
-    with connect(options.endpoint, Progress(quiet=options.json)) as client:
-        paused = client.pause(options.id, scope="all")
-    if not as_json(paused, options):
-        print(f"paused {len(paused.ids)}: {' '.join(paused.ids)}".rstrip(": "))
-    return 0
-
-
-def resume(options: argparse.Namespace) -> int:
-    with connect(options.endpoint, Progress(quiet=options.json)) as client:
-        resumed = client.resume(options.id, scope="all")
-    if not as_json(resumed, options):
-        print(f"resumed {len(resumed.ids)}: {' '.join(resumed.ids)}".rstrip(": "))
-    return 0
 
 
 def stats(options: argparse.Namespace) -> int:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import protocol as wire
+from .closing import Closing
 
 if TYPE_CHECKING:
     from .client import Client
 
 
-class Subscription:
+class Subscription(Closing):
     """Iterate for events, forever; or `next` for one, with a limit of time.
 
     Where the daemon is silent for the client's timeout it is asked again, so a daemon that was
@@ -57,14 +57,3 @@ class Subscription:
     def close(self) -> None:
         self._client._send(wire.Unsubscribe(id=self._request.id))
         self._client._inboxes.pop(self._request.id, None)
-
-    def __enter__(self) -> Subscription:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 import sys
-from types import TracebackType
 from typing import BinaryIO
+
+from .closing import Closing
 
 UNKNOWN_SIZE = 0xFFFFFFFF  # what a pipe gets, as sox and ffmpeg do
 
@@ -18,7 +19,7 @@ def wav_header(rate: int, data_bytes: int | None) -> bytes:
     return b"".join((struct.pack("<4sI4s", b"RIFF", riff, b"WAVE"), layout, b"data", _u32(data)))
 
 
-class WavWriter:
+class WavWriter(Closing):
     """Writes 16-bit mono PCM to `path` as it comes; "-" is standard output.
 
     The file is opened by the first `write`, so that a refused request leaves an older file alone.
@@ -49,17 +50,6 @@ class WavWriter:
         if self.path != "-":
             self._file.close()
         self._file = None
-
-    def __enter__(self) -> WavWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _u32(value: int) -> bytes:
