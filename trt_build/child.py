@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,14 +88,26 @@ def build_in_child(task: Task, limits: Limits, progress: Told = unheard) -> Buil
         return True
 
     command = [sys.executable, "-m", "trt_build.child", str(os.getpid())]
-    task = msgspec.structs.replace(task, idle=limits.idle)
-    supervised.run(command, msgspec.json.encode(task), limits, line)
-    result = last[-1] if last else Message(code="build_failed", error="the build said nothing")
+    out = Path(task.out)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".build-", dir=out.parent) as folder:
+            part = Path(folder) / out.name  # a child that is killed leaves nothing beside `out`
+            task = msgspec.structs.replace(task, out=str(part), idle=limits.idle)
+            supervised.run(command, msgspec.json.encode(task), limits, line)
+            built = _read(part, last)
+            os.replace(part, out)
+            return built
+    except OSError as error:
+        raise cannot_write(out, error) from error
+
+
+def _read(plan: Path, said: Sequence[Message]) -> Built:
+    result = said[-1] if said else Message(code="build_failed", error="the build said nothing")
     if result.code:
         raise BuildError(result.code, result.error)
-    data = Path(task.out).read_bytes()
+    data = plan.read_bytes()
     if hashlib.sha256(data).hexdigest() != result.sha256:
-        raise BuildError("build_failed", f"{task.out} was changed while it was built; build again")
+        raise BuildError("build_failed", f"{plan} was changed while it was built; build again")
     return Built(data, result.layers)
 
 
