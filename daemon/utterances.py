@@ -1,0 +1,198 @@
+"""The live utterances: admitted, continued, held, on voices that may be renewed meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sambertd_client import protocol as wire
+
+from daemon import worker as engine
+from daemon.checks import check, check_length
+from daemon.config import Limits
+from daemon.delivery import Deliverer
+from daemon.job import Job
+from daemon.pcm import PcmForm
+from daemon.playback import Speaker
+from daemon.precedence import before
+from daemon.reports import Life
+from daemon.scheduler import RefusedError, Scheduler
+from daemon.stats import Stats
+from daemon.stream import Stream, Wish
+from daemon.voices import Shelf, SpeakingVoice
+from engines.style import Style
+
+if TYPE_CHECKING:
+    from daemon.resident import Resident
+
+log = logging.getLogger(__name__)
+
+
+class Utterances:
+    """A job of the engine for each stream of the scheduler. What it is asked is answered here."""
+
+    def __init__(
+        self,
+        life: Life,
+        limits: Limits,
+        scheduler: Scheduler,
+        worker: engine.Worker,
+        deliverer: Deliverer,
+        speaker: Speaker,
+        stats: Stats,
+    ) -> None:
+        self.shelf = Shelf()
+        self.turn: Stream | None = None  # the stream the engine works on now
+        self._life, self._limits, self._stats = life, limits, stats
+        self._scheduler, self._worker = scheduler, worker
+        self._deliverer, self._speaker = deliverer, speaker
+        self._jobs: dict[Stream, Job] = {}
+        self._replaced: list[Resident] = []  # voices whose last streams are still open
+
+    def live(self, client: bytes) -> list[str]:
+        """The ids of a client's."""
+        return [stream.id for stream in self._jobs if stream.client == client]
+
+    def say(self, client: bytes, say: wire.Say) -> None:
+        """A new utterance, or one that was said before. Raises RefusedError."""
+        self._stats.requests += 1
+        voice = check(say, self._life, self._limits, self.shelf, self._speaker)
+        if not self._said_before(client, say):
+            self._admit(client, say, voice)
+
+    def append(self, client: bytes, request: wire.Append | wire.End) -> None:
+        """More text for a live utterance, or its end. Raises RefusedError."""
+        stream = self._scheduler.find(client, request.target)
+        job = self._jobs.get(stream) if stream is not None else None
+        if stream is None or job is None or not job.more:
+            text = f"no live utterance {request.target!r} of this client waits for text"
+            raise RefusedError(wire.NOT_OPEN, text)
+        added = 0
+        if isinstance(request, wire.Append):
+            added = len(request.text)
+            check_length(job.unspoken + added, self._limits)
+            job.append(request.text)
+        else:
+            job.end()
+        self._scheduler.fed(stream, added, ready=bool(job.texts) or not job.more)
+        self._deliverer.reply(client, wire.Appended(id=request.id, unspoken=job.unspoken))
+
+    def hold(self, client: bytes, request: wire.Pause | wire.Resume) -> None:
+        whose = client if request.scope == "mine" else None
+        events = self._deliverer.events
+        if isinstance(request, wire.Pause):
+            held = self._scheduler.pause(whose, request.target, time.monotonic())
+            answer: wire.Message = wire.Paused(id=request.id, ids=[one.id for one in held])
+        else:
+            held = self._scheduler.resume(whose, request.target)
+            answer = wire.Resumed(id=request.id, ids=[one.id for one in held])
+        self._deliverer.reply(client, answer)
+        for stream in held:
+            events.about("paused" if stream.paused else "resumed", stream)
+
+    def take(self, result: engine.Turn) -> None:
+        """Book one result of the engine."""
+        stream, self.turn = self.turn, None
+        assert stream is not None, "a result without an order"
+        match result:
+            case engine.Spoken():
+                if not stream.has_begun:
+                    self._deliverer.pace.learn_first(result.took_s)
+                self._scheduler.spoke(stream, result.pieces, result.sentence, result.took_s)
+            case engine.Starved():
+                job = self._jobs.get(stream)
+                if job is not None and not job.texts and job.more:
+                    self._scheduler.starve(stream, result.took_s)
+            case engine.Exhausted():
+                self._scheduler.exhausted(stream, result.took_s)
+            case engine.Failed():
+                log.warning("utterance %s failed: %s (%s)", stream.id, result.text, result.code)
+                self._scheduler.failed(stream, result.code, result.text)
+
+    def advance(self) -> None:
+        """Give the engine its next turn."""
+        if self.turn is None and (stream := self._scheduler.next_turn()) is not None:
+            self.turn = stream
+            self._worker.advance(self._jobs[stream])
+
+    def renew(self, resident: Resident) -> None:
+        """What is begun from now on is spoken by this voice; what has begun ends on the old one."""
+        name = resident.voice.info.name
+        old, self.shelf.residents[name] = self.shelf.residents[name], resident
+        if resident.voice is old.voice:
+            return
+        self.shelf.voices[name] = resident.voice
+        self._deliverer.events.tell("engines", f"{name} speaks with other engines from now on")
+        for stream, job in self._jobs.items():
+            if job.voice is old.voice and not stream.started and not stream.has_begun:
+                job.voice = resident.voice
+        self._replaced.append(old)
+        self._retire()
+
+    def forget(self, stream: Stream) -> None:
+        job = self._jobs.pop(stream)
+        self._worker.close(job)
+        self._retire()
+
+    def _admit(self, client: bytes, say: wire.Say, voice: SpeakingVoice) -> None:
+        """A new utterance. Raises RefusedError."""
+        now, pace = time.monotonic(), self._deliverer.pace
+        form = PcmForm(voice.info.sample_rate, say.rate, say.format)
+        wish = Wish(say.priority, say.queue, len(say.text), say.key, say.deadline_s)
+        stream = self._scheduler.admit(client, say.id, say.sink, form.rate, say.credit, now, wish)
+        stream.sample_bytes = form.sample_bytes
+        style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
+        job = Job(voice, deque(() if say.more else (say.text,)), style, form, say.more)
+        self._jobs[stream] = job
+        if say.more:
+            job.append(say.text)
+            if not job.texts:
+                self._scheduler.starve(stream)
+        accepted = wire.Accepted(
+            id=say.id,
+            voice=voice.info.name,
+            rate=form.rate,
+            format=form.name,
+            position=len(before(stream, self._scheduler)),
+            start_s=pace.start_s(stream, self._scheduler, self._scheduler.open_limit),
+            instance=self._life.instance,
+        )
+        if say.key is not None:
+            self._deliverer.keys.remember(say.key, stream, accepted)
+        self._stats.accept(stream)
+        self._deliverer.reply(client, accepted)
+        self._deliverer.events.about("accepted", stream)
+
+    def _said_before(self, client: bytes, say: wire.Say) -> bool:
+        """Whether a request with this key was accepted before: then it is answered as that was.
+
+        What a connection was to get as audio cannot be sent again: it is made anew, and only once.
+        Raises RefusedError.
+        """
+        known = self._deliverer.keys.find(say.key, time.monotonic())
+        if known is None:
+            return False
+        stream, again = known.stream, (client, say.id)
+        if known.done is None and (stream.client, stream.id) != again:
+            if stream.streams:
+                self._scheduler.supersede(stream)
+                return False
+            self._deliverer.hand_over(stream)
+            self._scheduler.adopt(stream, *again)
+        elif stream.streams:
+            return False
+        for answer in known.answers(say.id):
+            self._deliverer.reply(client, answer)
+        return True
+
+    def _retire(self) -> None:
+        """Close the replaced voices that have nothing more to say."""
+        speaking = {id(job.voice) for job in self._jobs.values()}
+        silent = [one for one in self._replaced if id(one.voice) not in speaking]
+        self._replaced = [one for one in self._replaced if id(one.voice) in speaking]
+        while silent:
+            others = [*silent[1:], *self._replaced, *self.shelf.residents.values()]
+            self._worker.retire(partial(silent.pop(0).close, others))
