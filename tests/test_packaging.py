@@ -263,6 +263,7 @@ def imported(path: Path) -> set[str]:
         ("trt_build/export", (*RUN_TIME, *PROJECT["project"]["optional-dependencies"]["export"])),
         ("training", DEVELOPMENT),
         ("benchmarks", DEVELOPMENT),
+        ("release", (*RUN_TIME, "packaging")),
         ("tests", DEVELOPMENT),
     ],
 )
