@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from sambertd_client import protocol as wire
 
@@ -17,7 +17,17 @@ from daemon.stats import Stats
 from daemon.voices import Shelf
 
 # what not every daemon of protocol 1 has: docs/PROTOCOL.md
-CAPABILITIES = ("priority", "key", "deadline", "rate", "append", "pause", "stats", "events")
+CAPABILITIES = (
+    "priority",
+    "key",
+    "deadline",
+    "rate",
+    "append",
+    "pause",
+    "stats",
+    "events",
+    "cache",
+)
 
 
 @dataclass(slots=True)
@@ -109,6 +119,7 @@ def status(
         synth_s=stats.synth_s,
         ttfa_ms_p50=stats.ttfa_ms_p50(),
         engines=engines,
+        cache=cache_figures(shelf),
         speaker=wire.SpeakerStatus(
             available=sound.available,
             device=sound.device,
@@ -122,7 +133,7 @@ def status(
 
 
 def stats(
-    request_id: str, life: Life, counted: Stats, speaker: Speaker, events: Events
+    request_id: str, life: Life, shelf: Shelf, counted: Stats, speaker: Speaker, events: Events
 ) -> wire.StatsReport:
     return wire.StatsReport(
         id=request_id,
@@ -142,4 +153,12 @@ def stats(
         subscribers=len(events),
         events=events.told,
         events_dropped=events.dropped,
+        cache=cache_figures(shelf),
     )
+
+
+def cache_figures(shelf: Shelf) -> wire.CacheFigures | None:
+    """Of phrases said before; None where there is no cache, or not yet."""
+    if shelf.phrases is None:
+        return None
+    return wire.CacheFigures(**asdict(shelf.phrases.figures()))

@@ -68,6 +68,7 @@ from .message import (
     Id,
     Message,
     Name,
+    PhraseUse,
     Policy,
     Priority,
     Scope,
@@ -75,6 +76,7 @@ from .message import (
     State,
     Why,
 )
+from .phrases import CacheFigures
 from .requests import (
     Append,
     Cancel,
@@ -134,6 +136,7 @@ __all__ = [
     "Appended",
     "Audio",
     "BrokenVoice",
+    "CacheFigures",
     "Cancel",
     "Cancelled",
     "Credit",
@@ -155,6 +158,7 @@ __all__ = [
     "Pause",
     "Paused",
     "Percentiles",
+    "PhraseUse",
     "Playing",
     "Policy",
     "Priority",
