@@ -17,7 +17,10 @@ from daemon.stats import Stats
 from daemon.voices import Shelf
 
 # what not every daemon of protocol 1 has: docs/PROTOCOL.md
-CAPABILITIES = ("priority", "key", "deadline", "rate", "append", "pause", "stats", "events")
+CAPABILITIES = (
+    *("priority", "key", "deadline", "rate", "append", "pause", "stats", "events"),
+    *("marks", "ssml", "symbols"),
+)
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sambertd_client.protocol import Markup
 
 from daemon.config import EngineConfig
 from daemon.memory import trim
 from engines.errors import EngineError, VoiceError
+from engines.marks import SpeechMark
 from engines.store import Store
 from engines.style import Style
 
@@ -46,12 +48,17 @@ class VoiceInfo(Protocol):
 
 
 class AudioChunk(Protocol):
-    """A piece of speech: float32 samples in -1..1, and the sentence they belong to."""
+    """A piece of speech: float32 samples in -1..1, and the sentence they belong to.
+
+    marks: of a whole part of the text, with the first of its pieces.
+    """
 
     @property
     def pcm(self) -> NDArray[np.float32]: ...
     @property
     def sentence(self) -> int: ...
+    @property
+    def marks(self) -> Sequence[SpeechMark]: ...
 
 
 class SpeakingVoice(Protocol):
@@ -66,7 +73,7 @@ class SpeakingVoice(Protocol):
 
     @property
     def info(self) -> VoiceInfo: ...
-    def plan(self, text: str, style: Style, /) -> Any: ...
+    def plan(self, text: str, style: Style, /, *, markup: Markup) -> Any: ...
     def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
     def warm_up(self) -> None: ...
     def close(self) -> None: ...

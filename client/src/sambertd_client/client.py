@@ -6,6 +6,7 @@ import itertools
 import os
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import TypeVar
 
 import zmq
@@ -125,6 +126,8 @@ class Client(Closing):
         key: str | None = None,
         deadline_s: float | None = None,
         more: bool = False,
+        markup: wire.Markup = "text",
+        marks: Iterable[wire.MarkKind] = (),
     ) -> Utterance:
         """Ask for speech; returns as soon as the daemon has accepted it.
 
@@ -136,7 +139,9 @@ class Client(Closing):
         to the same sink before, "drop" is refused while something else is said there. format and
         rate (Hz): of the PCM. key: may be sent again, after a lost answer, without being said
         twice. deadline_s: ends with SpeechError where its first audio would come later. more: the
-        rest of the text follows by `Utterance.append`, `end` or `stream`; text may be "".
+        rest of the text follows by `Utterance.append`, `end` or `stream`; text may be "". markup:
+        "text", "ssml" (one <speak> element) or "symbols". marks: kinds of marks that are wanted;
+        see `Utterance.marks`.
         """
         say = wire.Say(
             id=self._new_id(),
@@ -156,6 +161,8 @@ class Client(Closing):
             key=key,
             deadline_s=deadline_s,
             more=more,
+            markup=markup,
+            marks=list(marks),
         )
         sent_at = time.monotonic()
         accepted = self._ask(say, wire.Accepted, keep=True)
