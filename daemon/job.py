@@ -72,6 +72,13 @@ class Job:
         """Characters that the engine has not begun to speak."""
         return self.given - self.spoken + len(self.flow)
 
+    def suits(self, voice: SpeakingVoice) -> bool:
+        """Whether another voice can do what was accepted for this one."""
+        here, there = self.voice.info, voice.info
+        speaker_known = self.style.speaker is None or self.style.speaker in there.speakers
+        same_rate = here.sample_rate == there.sample_rate
+        return same_rate and speaker_known and self.style.emotion in there.emotions
+
     def append(self, text: str) -> None:
         self._give(self.flow.feed(text))
 

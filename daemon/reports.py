@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sambertd_client import protocol as wire
 
@@ -17,7 +18,7 @@ from daemon.stats import Stats
 from daemon.voices import Shelf
 
 # what not every daemon of protocol 1 has: docs/PROTOCOL.md
-CAPABILITIES = ("priority", "key", "deadline", "rate", "append", "pause", "stats", "events")
+CAPABILITIES = ("priority", "key", "deadline", "rate", "append", "pause", "stats", "events", "load")
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ def welcome(
     )
 
 
-def voice_list(request_id: str, shelf: Shelf) -> wire.VoiceList:
+def voice_list(request_id: str, shelf: Shelf, folder: Path) -> wire.VoiceList:
     default = next(iter(shelf.voices), "")
     entries = [
         wire.VoiceEntry(
@@ -73,7 +74,9 @@ def voice_list(request_id: str, shelf: Shelf) -> wire.VoiceList:
         for info in (voice.info for voice in shelf.voices.values())
     ]
     broken = [wire.BrokenVoice(path=b.path, code=b.code, text=b.text) for b in shelf.broken]
-    return wire.VoiceList(id=request_id, voices=entries, broken=broken)
+    return wire.VoiceList(
+        id=request_id, voices=entries, broken=broken, folder=str(folder.absolute())
+    )
 
 
 def status(

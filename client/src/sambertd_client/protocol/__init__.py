@@ -7,6 +7,7 @@ with every msgpack limit set and validate into the structs of this package, or r
 """
 
 from ..engine_facts import EngineBuild, GraphEngine, RefusedEngine, VoiceEngines
+from .changes import Load, Loaded, Unload, Unloaded
 from .codes import (
     BAD_FIELD,
     BAD_FRAMES,
@@ -35,6 +36,7 @@ from .codes import (
     UNKNOWN_TYPE,
     UNKNOWN_VOICE,
     UNSUPPORTED_VERSION,
+    VOICE_NEEDED,
 )
 from .events import (
     Event,
@@ -129,6 +131,7 @@ __all__ = [
     "UNKNOWN_TYPE",
     "UNKNOWN_VOICE",
     "UNSUPPORTED_VERSION",
+    "VOICE_NEEDED",
     "Accepted",
     "Append",
     "Appended",
@@ -150,6 +153,8 @@ __all__ = [
     "Hello",
     "Id",
     "Limits",
+    "Load",
+    "Loaded",
     "Message",
     "Name",
     "Pause",
@@ -175,6 +180,8 @@ __all__ = [
     "StatusReport",
     "Subscribe",
     "Subscribed",
+    "Unload",
+    "Unloaded",
     "Unsubscribe",
     "VoiceEngines",
     "VoiceEntry",

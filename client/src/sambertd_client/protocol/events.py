@@ -10,7 +10,7 @@ import msgspec
 from .message import Message, Priority, Sink
 
 EventKind = Literal[
-    "accepted", "started", "paused", "resumed", "done", "state", "speaker", "engines"
+    "accepted", "started", "paused", "resumed", "done", "state", "speaker", "engines", "voices"
 ]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Optional, Union
 
 from msgspec import Meta
 
+from .changes import Load, Unload
 from .codes import FORMAT, MAX_CREDIT, MAX_RATE, MIN_RATE
 from .events import Stats, Subscribe, Unsubscribe
 from .message import Format, Id, Message, Name, Policy, Priority, Scope, Sink
@@ -105,4 +106,6 @@ Request = Union[
     Stats,
     Subscribe,
     Unsubscribe,
+    Load,
+    Unload,
 ]
