@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from sambertd_client.protocol import PhraseUse
+
 from daemon.pcm import PcmForm
 from daemon.voices import AudioChunk, SpeakingVoice
 from engines.style import Style
@@ -55,6 +57,7 @@ class Job:
     texts: deque[str]
     style: Style
     form: PcmForm
+    phrases: PhraseUse = "use"  # those that were said before
     more: bool = False  # text is still to come
     cancelled: bool = False
     chunks: Iterator[AudioChunk] | None = field(default=None, init=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sambertd_client import protocol as wire
@@ -18,7 +18,18 @@ from daemon.stats import Stats
 from daemon.voices import Shelf
 
 # what not every daemon of protocol 1 has: docs/PROTOCOL.md
-CAPABILITIES = ("priority", "key", "deadline", "rate", "append", "pause", "stats", "events", "load")
+CAPABILITIES = (
+    "priority",
+    "key",
+    "load",
+    "deadline",
+    "rate",
+    "append",
+    "pause",
+    "stats",
+    "events",
+    "cache",
+)
 
 
 @dataclass(slots=True)
@@ -112,6 +123,7 @@ def status(
         synth_s=stats.synth_s,
         ttfa_ms_p50=stats.ttfa_ms_p50(),
         engines=engines,
+        cache=cache_figures(shelf),
         speaker=wire.SpeakerStatus(
             available=sound.available,
             device=sound.device,
@@ -125,7 +137,7 @@ def status(
 
 
 def stats(
-    request_id: str, life: Life, counted: Stats, speaker: Speaker, events: Events
+    request_id: str, life: Life, shelf: Shelf, counted: Stats, speaker: Speaker, events: Events
 ) -> wire.StatsReport:
     return wire.StatsReport(
         id=request_id,
@@ -145,4 +157,12 @@ def stats(
         subscribers=len(events),
         events=events.told,
         events_dropped=events.dropped,
+        cache=cache_figures(shelf),
     )
+
+
+def cache_figures(shelf: Shelf) -> wire.CacheFigures | None:
+    """Of phrases said before; None where there is no cache, or not yet."""
+    if shelf.phrases is None:
+        return None
+    return wire.CacheFigures(**asdict(shelf.phrases.figures()))

@@ -54,6 +54,7 @@ class Server:
             config.engines,
             config.limits.in_work,
             build=self._builder.build if config.engines.build == "wait" else None,
+            cache=config.cache,
         )
         self._should_stop = False
         self._exit_code = EXIT_OK

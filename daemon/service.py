@@ -110,7 +110,8 @@ class Service:
                 self._utterances.hold(client, request)
             case wire.Stats():
                 events, speaker = self._deliverer.events, self._speaker
-                told = reports.stats(request.id, self._life, self._stats, speaker, events)
+                shelf = self._utterances.shelf
+                told = reports.stats(request.id, self._life, shelf, self._stats, speaker, events)
                 self._deliverer.reply(client, told)
             case wire.Subscribe():
                 self._deliverer.reply(client, self._deliverer.events.subscribe(client, request))

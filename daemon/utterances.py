@@ -101,6 +101,7 @@ class Utterances:
             case engine.Spoken():
                 if not stream.has_begun:
                     self._deliverer.pace.learn_first(result.took_s)
+                stream.learn(result.pieces, result.known)
                 self._scheduler.spoke(stream, result.pieces, result.sentence, result.took_s)
             case engine.Starved():
                 job = self._jobs.get(stream)
@@ -167,7 +168,7 @@ class Utterances:
         stream = self._scheduler.admit(client, say.id, say.sink, form.rate, say.credit, now, wish)
         stream.sample_bytes = form.sample_bytes
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
-        job = Job(voice, deque(() if say.more else (say.text,)), style, form, say.more)
+        job = Job(voice, deque(() if say.more else (say.text,)), style, form, say.cache, say.more)
         self._jobs[stream] = job
         if say.more:
             job.append(say.text)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.cache_config import CacheConfig
 from daemon.config import EngineConfig
 from daemon.memory import trim
 from engines.errors import EngineError, VoiceError
@@ -21,6 +22,8 @@ from engines.style import Style
 if TYPE_CHECKING:
     from daemon.resident import Keeper, Resident
     from engines.one_gpu import OneGpu
+    from engines.phrases import PhraseCache
+    from engines.pipeline import PhraseUse
 
 log = logging.getLogger(__name__)
 PACK_FILE = "voice.toml"
@@ -46,12 +49,17 @@ class VoiceInfo(Protocol):
 
 
 class AudioChunk(Protocol):
-    """A piece of speech: float32 samples in -1..1, and the sentence they belong to."""
+    """A piece of speech: float32 samples in -1..1, and the sentence they belong to.
+
+    known: kept from earlier, and not made.
+    """
 
     @property
     def pcm(self) -> NDArray[np.float32]: ...
     @property
     def sentence(self) -> int: ...
+    @property
+    def known(self) -> bool: ...
 
 
 class SpeakingVoice(Protocol):
@@ -66,7 +74,7 @@ class SpeakingVoice(Protocol):
 
     @property
     def info(self) -> VoiceInfo: ...
-    def plan(self, text: str, style: Style, /) -> Any: ...
+    def plan(self, text: str, style: Style, phrases: PhraseUse, /) -> Any: ...
     def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
     def warm_up(self) -> None: ...
     def close(self) -> None: ...
@@ -85,6 +93,7 @@ class Shelf:
 
     residents: what is known of the engines of those voices that have some. keeper: makes them, and
     their successors; see `daemon.resident`. gpu: what those engines run on, if they do.
+    phrases: what the voices have said before.
     """
 
     voices: dict[str, SpeakingVoice] = field(default_factory=dict)
@@ -92,6 +101,7 @@ class Shelf:
     residents: dict[str, Resident] = field(default_factory=dict)
     keeper: Keeper | None = None
     gpu: OneGpu | None = None
+    phrases: PhraseCache | None = None
 
     def put(self, resident: Resident) -> list[Resident]:
         """A voice in the place of what its name or its folder had; what that was.
@@ -136,6 +146,8 @@ class Shelf:
                 resident.close()
         if self.gpu is not None:
             self.gpu.close()
+        if self.phrases is not None:
+            self.phrases.close()
 
 
 def load_voices(
@@ -145,11 +157,12 @@ def load_voices(
     streams: int,
     progress: Tell,
     build: Build | None = None,
+    cache: CacheConfig | None = None,
 ) -> Shelf:
     """Load and warm up every pack in `folder`, on the engines the store has for it.
 
     The rest serves where a pack is broken. build: called with a voice that lacks engines, returns
-    once they are built or cannot be.
+    once they are built or cannot be. cache: of phrases said before; None keeps none.
 
     Raises VoiceError where no voice, or not the default one, can be used.
     """
@@ -166,8 +179,9 @@ def load_voices(
     options = RuntimeOptions(streams, engines.vocoder_threads, engines.acoustic_threads)
     gpu = OneGpu(engines.gpu_memory_mb)
     openers = partial(gpu_openers, gpu=gpu, threads=options.threads)
-    keeper = Keeper(Store(engines.store), options, openers)
-    shelf = Shelf(keeper=keeper, gpu=gpu)
+    phrases = cache.open() if cache is not None else None
+    keeper = Keeper(Store(engines.store), options, openers, phrases)
+    shelf = Shelf(keeper=keeper, gpu=gpu, phrases=phrases)
     for path in found:
         progress(f"loading voice {path.name}")
         try:

@@ -174,6 +174,8 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     once = "said once, however often it is sent with this key"
     parser.add_argument("--key", type=_utf8, help=once)
+    kept = "of what was said before: use it, keep nothing new, make it anew, or neither"
+    parser.add_argument("--cache", choices=get_args(wire.PhraseUse), help=kept)
     rate = f"of a file, {wire.MIN_RATE} to {wire.MAX_RATE} (default: the voice's)"
     parser.add_argument(
         "--rate",

@@ -143,6 +143,7 @@ class Client(Closing):
         key: str | None = None,
         deadline_s: float | None = None,
         more: bool = False,
+        cache: wire.PhraseUse = "use",
     ) -> Utterance:
         """Ask for speech; returns as soon as the daemon has accepted it.
 
@@ -154,7 +155,9 @@ class Client(Closing):
         to the same sink before, "drop" is refused while something else is said there. format and
         rate (Hz): of the PCM. key: may be sent again, after a lost answer, without being said
         twice. deadline_s: ends with SpeechError where its first audio would come later. more: the
-        rest of the text follows by `Utterance.append`, `end` or `stream`; text may be "".
+        rest of the text follows by `Utterance.append`, `end` or `stream`; text may be "". cache:
+        what was said before is taken from there and what is new is kept ("use"), nothing new is
+        kept ("recall"), all is made anew and kept ("refresh"), or neither ("ignore").
         """
         say = wire.Say(
             id=self._new_id(),
@@ -174,6 +177,7 @@ class Client(Closing):
             key=key,
             deadline_s=deadline_s,
             more=more,
+            cache=cache,
         )
         sent_at = time.monotonic()
         accepted = self._ask(say, wire.Accepted, keep=True)

@@ -70,6 +70,7 @@ from .message import (
     Id,
     Message,
     Name,
+    PhraseUse,
     Policy,
     Priority,
     Scope,
@@ -77,6 +78,7 @@ from .message import (
     State,
     Why,
 )
+from .phrases import CacheFigures
 from .requests import (
     Append,
     Cancel,
@@ -137,6 +139,7 @@ __all__ = [
     "Appended",
     "Audio",
     "BrokenVoice",
+    "CacheFigures",
     "Cancel",
     "Cancelled",
     "Credit",
@@ -160,6 +163,7 @@ __all__ = [
     "Pause",
     "Paused",
     "Percentiles",
+    "PhraseUse",
     "Playing",
     "Policy",
     "Priority",
