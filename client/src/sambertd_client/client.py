@@ -197,6 +197,7 @@ class Client(Closing):
             text = f"the request has {size} bytes, at most {most} go in one; split the text"
             raise RefusedError(wire.Error(id=message.id, code=wire.TEXT_TOO_LONG, text=text))
         try:
+            self._socket.poll(int(self.timeout * 1000), zmq.POLLOUT)
             self._socket.send(frame, zmq.NOBLOCK)
         except zmq.Again:
             raise NoDaemonError(self._silence()) from None
