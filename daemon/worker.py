@@ -40,12 +40,16 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One step's outcome: pieces of PCM of at most MAX_CHUNK samples; engine seconds; marks."""
+    """One step's outcome: pieces of PCM of at most MAX_CHUNK samples; engine seconds; marks.
+
+    known: they were kept from earlier, and not made.
+    """
 
     job: Job
     pieces: tuple[bytes, ...]
     sentence: int
     took_s: float
+    known: bool = False
     marks: tuple[SpeechMark, ...] = ()
 
 
@@ -169,7 +173,7 @@ def _advance(job: Job) -> Result:
     job.sentence = job.base + chunk.sentence
     marks = tuple(placed(chunk.marks, job))
     job.made += len(chunk.pcm)
-    return Spoken(job, job.form.pieces(chunk.pcm), job.sentence, took_s, marks)
+    return Spoken(job, job.form.pieces(chunk.pcm), job.sentence, took_s, chunk.known, marks)
 
 
 def _next_chunk(job: Job) -> AudioChunk | None:
@@ -194,7 +198,7 @@ def _begin_text(job: Job) -> bool:
         job.spoken += len(text)
         job.before = job.made
         try:
-            plan = job.voice.plan(text, job.style, markup=job.markup)
+            plan = job.voice.plan(text, job.style, job.phrases, markup=job.markup)
         except TextError as error:
             in_pieces = job.more or job.texts or job.base
             if error.code == TEXT_EMPTY and in_pieces:

@@ -14,6 +14,7 @@ from sambertd_client.protocol import Markup
 from daemon.voices import Shelf
 from engines.errors import EngineError, TextError
 from engines.marks import Kind, SpeechMark
+from engines.pipeline import PhraseUse
 from engines.style import Style
 from engines.text.ssml import read_ssml
 from engines.text.symbol_text import read_symbols
@@ -38,6 +39,7 @@ class ToneChunk:
     pcm: NDArray[np.float32]
     sentence: int
     marks: tuple[SpeechMark, ...] = ()
+    known: bool = False
 
 
 class ToneVoice:
@@ -50,7 +52,9 @@ class ToneVoice:
         self.open_streams = 0
         self.plans: list[Style] = []
 
-    def plan(self, text: str, style: Style, /, *, markup: Markup = "text") -> tuple[str, Style]:
+    def plan(
+        self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup = "text"
+    ) -> tuple[str, Style]:
         if markup == "ssml":
             text = read_ssml(text).script.text
         elif markup == "symbols":

@@ -7,6 +7,7 @@ with every msgpack limit set and validate into the structs of this package, or r
 """
 
 from ..engine_facts import EngineBuild, GraphEngine, RefusedEngine, VoiceEngines
+from .changes import Load, Loaded, Unload, Unloaded
 from .codes import (
     BAD_FIELD,
     BAD_FRAMES,
@@ -35,6 +36,7 @@ from .codes import (
     UNKNOWN_TYPE,
     UNKNOWN_VOICE,
     UNSUPPORTED_VERSION,
+    VOICE_NEEDED,
 )
 from .events import (
     Event,
@@ -70,6 +72,7 @@ from .message import (
     Markup,
     Message,
     Name,
+    PhraseUse,
     Policy,
     Priority,
     Scope,
@@ -77,6 +80,7 @@ from .message import (
     State,
     Why,
 )
+from .phrases import CacheFigures
 from .requests import (
     Append,
     Cancel,
@@ -133,11 +137,13 @@ __all__ = [
     "UNKNOWN_TYPE",
     "UNKNOWN_VOICE",
     "UNSUPPORTED_VERSION",
+    "VOICE_NEEDED",
     "Accepted",
     "Append",
     "Appended",
     "Audio",
     "BrokenVoice",
+    "CacheFigures",
     "Cancel",
     "Cancelled",
     "Credit",
@@ -154,6 +160,8 @@ __all__ = [
     "Hello",
     "Id",
     "Limits",
+    "Load",
+    "Loaded",
     "Mark",
     "MarkKind",
     "Marks",
@@ -163,6 +171,7 @@ __all__ = [
     "Pause",
     "Paused",
     "Percentiles",
+    "PhraseUse",
     "Playing",
     "Policy",
     "Priority",
@@ -183,6 +192,8 @@ __all__ = [
     "StatusReport",
     "Subscribe",
     "Subscribed",
+    "Unload",
+    "Unloaded",
     "Unsubscribe",
     "VoiceEngines",
     "VoiceEntry",

@@ -8,6 +8,7 @@ from typing import Annotated, Optional, Union
 import msgspec
 from msgspec import Meta
 
+from .changes import Load, Unload
 from .codes import FORMAT, MAX_CREDIT, MAX_RATE, MIN_RATE
 from .events import Stats, Subscribe, Unsubscribe
 from .message import (
@@ -17,6 +18,7 @@ from .message import (
     Markup,
     Message,
     Name,
+    PhraseUse,
     Policy,
     Priority,
     Scope,
@@ -50,6 +52,7 @@ class Say(Message, tag="say", kw_only=True, frozen=True):
     markup: Markup = "text"  # what `text` is
     # the kinds of marks that are wanted
     marks: Annotated[list[MarkKind], Meta(max_length=16)] = msgspec.field(default_factory=list)
+    cache: PhraseUse = "use"  # of phrases that were said before
 
 
 class Append(Message, tag="append", kw_only=True, frozen=True):
@@ -120,4 +123,6 @@ Request = Union[
     Stats,
     Subscribe,
     Unsubscribe,
+    Load,
+    Unload,
 ]
