@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from sambertd_client import protocol as wire
 
@@ -20,10 +21,14 @@ from daemon.voices import Shelf
 CAPABILITIES = (
     "priority",
     "key",
+    "load",
     "deadline",
     "rate",
     "append",
     "pause",
+    "marks",
+    "ssml",
+    "symbols",
     "stats",
     "events",
     "cache",
@@ -68,7 +73,7 @@ def welcome(
     )
 
 
-def voice_list(request_id: str, shelf: Shelf) -> wire.VoiceList:
+def voice_list(request_id: str, shelf: Shelf, folder: Path) -> wire.VoiceList:
     default = next(iter(shelf.voices), "")
     entries = [
         wire.VoiceEntry(
@@ -83,7 +88,9 @@ def voice_list(request_id: str, shelf: Shelf) -> wire.VoiceList:
         for info in (voice.info for voice in shelf.voices.values())
     ]
     broken = [wire.BrokenVoice(path=b.path, code=b.code, text=b.text) for b in shelf.broken]
-    return wire.VoiceList(id=request_id, voices=entries, broken=broken)
+    return wire.VoiceList(
+        id=request_id, voices=entries, broken=broken, folder=str(folder.absolute())
+    )
 
 
 def status(

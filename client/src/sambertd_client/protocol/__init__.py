@@ -7,6 +7,7 @@ with every msgpack limit set and validate into the structs of this package, or r
 """
 
 from ..engine_facts import EngineBuild, GraphEngine, RefusedEngine, VoiceEngines
+from .changes import Load, Loaded, Unload, Unloaded
 from .codes import (
     BAD_FIELD,
     BAD_FRAMES,
@@ -35,6 +36,7 @@ from .codes import (
     UNKNOWN_TYPE,
     UNKNOWN_VOICE,
     UNSUPPORTED_VERSION,
+    VOICE_NEEDED,
 )
 from .events import (
     Event,
@@ -66,6 +68,8 @@ from .frames import (
 from .message import (
     Format,
     Id,
+    MarkKind,
+    Markup,
     Message,
     Name,
     PhraseUse,
@@ -98,6 +102,8 @@ from .speech import (
     Cancelled,
     Done,
     Error,
+    Mark,
+    Marks,
     Paused,
     Playing,
     Resumed,
@@ -131,6 +137,7 @@ __all__ = [
     "UNKNOWN_TYPE",
     "UNKNOWN_VOICE",
     "UNSUPPORTED_VERSION",
+    "VOICE_NEEDED",
     "Accepted",
     "Append",
     "Appended",
@@ -153,6 +160,12 @@ __all__ = [
     "Hello",
     "Id",
     "Limits",
+    "Load",
+    "Loaded",
+    "Mark",
+    "MarkKind",
+    "Marks",
+    "Markup",
     "Message",
     "Name",
     "Pause",
@@ -179,6 +192,8 @@ __all__ = [
     "StatusReport",
     "Subscribe",
     "Subscribed",
+    "Unload",
+    "Unloaded",
     "Unsubscribe",
     "VoiceEngines",
     "VoiceEntry",

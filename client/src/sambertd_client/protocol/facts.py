@@ -55,6 +55,7 @@ class BrokenVoice(msgspec.Struct, kw_only=True, frozen=True):
 class VoiceList(Message, tag="voice_list", kw_only=True, frozen=True):
     voices: list[VoiceEntry]
     broken: list[BrokenVoice]
+    folder: str = ""  # where the daemon looks for packs
 
 
 class SpeakerStatus(msgspec.Struct, kw_only=True, frozen=True):
