@@ -55,6 +55,7 @@ class Talker:
         return [
             *[self.listen] * 4,
             *[self.cancel, self.pause, self.append, self.repeat, self.hurry, self.reconnect] * 2,
+            self.mark_up,
             self.cancel_all,
             self.look,
         ]
@@ -130,6 +131,16 @@ class Talker:
                 for _ in spoken.stream(pieces):
                     pass
             self.hear("append", spoken, frozenset())
+
+    def mark_up(self) -> None:
+        """SSML, and the marks of all kinds with it; now and then SSML that is none."""
+        inner = f'{self.chance.choice(SENTENCES)}<mark name="m"/><break time="200ms"/>再见。'
+        if self.chance.random() < 0.3:
+            text = Text(f"<speak>{inner}", frozenset({"bad_ssml"}))
+        else:
+            text = Text(f"<speak>{inner}</speak>")
+        wishes: dict[str, Any] = {"markup": "ssml", "marks": get_args(wire.MarkKind)}
+        self.hear("marked up", self.say("marked up", text, **wishes), text.refusals)
 
     def repeat(self) -> None:
         """The same `say` twice, as after a lost answer: the older gives way to the newer."""

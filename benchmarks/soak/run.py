@@ -19,15 +19,17 @@ from benchmarks.live.process import SILENT, DaemonProcess, Holdings
 from benchmarks.soak.account import Account
 from benchmarks.soak.clients import Announcer, Deaf, Desk, SlowReader, Talker
 from benchmarks.soak.garbage import Garbage
+from benchmarks.soak.librarian import Librarian, shelf
 from benchmarks.soak.rules import JUDGED_S, SPARE, Outcome, broken, flatness
 from benchmarks.soak.watch import Watch
 from tests.daemon.sink import Sink, missing
 
 ROLES: tuple[type[Talker], ...] = (
-    *[Talker] * 4,
+    *[Talker] * 3,
     *[Announcer] * 2,
     SlowReader,
     Deaf,
+    Librarian,
 )
 SETTINGS = "[limits]\nstall_s = 5.0\nappend_s = 10.0\npause_s = 5.0\n"
 PHRASES_MB = 4  # so little that it is full, and things go, before the measuring begins
@@ -95,7 +97,8 @@ def daemon_with_sound(folder: Path) -> Iterator[tuple[DaemonProcess, bool]]:
             stack.callback(sink.stop)
         sound = SILENT if sink is None else ""
         env = None if sink is None else sink.env
-        daemon = DaemonProcess(folder, settings=SETTINGS + sound, phrases_mb=PHRASES_MB, env=env)
+        voices, settings = shelf(folder / "voices"), SETTINGS + sound
+        daemon = DaemonProcess(folder, voices, settings, phrases_mb=PHRASES_MB, env=env)
         yield stack.enter_context(daemon), sink is not None
 
 

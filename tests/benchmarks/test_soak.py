@@ -28,9 +28,9 @@ def test_eight_clients_garbage_and_a_speaker(tmp_path: Path) -> None:
     outcome = soak(SECONDS, seed=1)
     print(table(outcome))
     assert outcome.broken == []
-    assert sum(outcome.account.said.values()) > 20
+    assert sum(outcome.account.said.values()) > 10
     assert outcome.garbage > 0
-    assert outcome.stats.ends["end"] > 5
+    assert outcome.stats.ends["end"] > 0
     assert figures(outcome)["errors_not_asked_for"] == 0
     plot(outcome, tmp_path / "soak.png")
     assert (tmp_path / "soak.png").stat().st_size > 1000
