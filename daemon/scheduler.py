@@ -149,7 +149,7 @@ class Scheduler:
         if not stream.ended:
             made = [Piece(pcm, sentence) for pcm in pieces]
             stream.outbox.extend(made)
-            stream.marks.extend(mark for mark in marks if mark.kind in stream.wish.marks)
+            stream.know(marks)
             if stream.sink == "both":
                 stream.copies.extend(made)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,6 +12,13 @@ from sambertd_client.protocol import Policy, Priority, Sink, Why
 from engines.marks import SpeechMark
 
 OUTBOX_CHUNKS = 8  # made ahead of the sink while nobody waits; else at most the whole text's audio
+
+
+class Word(NamedTuple):
+    """The samples of a word, from the first to the one after the last."""
+
+    start: int
+    end: int
 
 
 class Piece(NamedTuple):
@@ -53,6 +61,7 @@ class Stream:
     copied: int = 0  # copies sent
     copied_samples: int = 0
     marks: deque[SpeechMark] = field(default_factory=deque)  # that its client is to be sent
+    words: deque[Word] = field(default_factory=deque)  # for the speaker, those still to be heard
     appended: int = 0  # characters that came after it was admitted
     starved: bool = False  # all its text is made, and more is to come
     starved_since: float | None = None
@@ -68,6 +77,14 @@ class Stream:
     known_bytes: int = 0  # and of that, what it had kept from earlier
     first_audio: float | None = None
     blocked_since: float | None = None
+
+    def know(self, marks: Iterable[SpeechMark]) -> None:
+        """What is said when, of what comes next."""
+        for mark in marks:
+            if mark.kind in self.wish.marks:
+                self.marks.append(mark)
+            if mark.kind == "word" and self.plays:
+                self.words.append(Word(mark.start, mark.end))
 
     @property
     def has_room(self) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sambertd_client import protocol as wire
 
+from daemon import marking
 from daemon import worker as engine
 from daemon.checks import check, check_length
 from daemon.config import Limits
@@ -173,7 +174,8 @@ class Utterances:
         stream.sample_bytes = form.sample_bytes
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
         texts = deque(() if say.more else (Text(say.text, 0),))
-        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, kinds)
+        timed = kinds | marking.WORDS if stream.plays else kinds
+        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, timed)
         self._jobs[stream] = job
         if say.more:
             job.append(say.text)
