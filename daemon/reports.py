@@ -17,7 +17,10 @@ from daemon.stats import Stats
 from daemon.voices import Shelf
 
 # what not every daemon of protocol 1 has: docs/PROTOCOL.md
-CAPABILITIES = ("priority", "key", "deadline", "rate", "append", "pause", "stats", "events")
+CAPABILITIES = (
+    *("priority", "key", "deadline", "rate", "append", "pause", "stats", "events"),
+    "access",
+)
 
 
 @dataclass(slots=True)
@@ -32,7 +35,7 @@ class Life:
 
 
 def welcome(
-    request_id: str, life: Life, limits: Limits, speaker: Speaker, live: list[str]
+    request_id: str, life: Life, limits: Limits, speaker: Speaker, live: list[str], role: str
 ) -> wire.Welcome:
     return wire.Welcome(
         id=request_id,
@@ -55,6 +58,7 @@ def welcome(
             per_client=limits.per_client,
         ),
         live=live,
+        role=role,
     )
 
 

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 from sambertd_client import protocol as wire
 
-from daemon import engine_report, reports
+from daemon import access, engine_report, reports
 from daemon import worker as engine
 from daemon.building import Build
 from daemon.config import EngineConfig, Limits
 from daemon.delivery import Deliverer
+from daemon.peers import Peer
 from daemon.playback import Speaker
 from daemon.scheduler import RefusedError, Scheduler
 from daemon.stats import Stats
+from daemon.stream import Whose
 from daemon.utterances import Utterances
 from daemon.voices import Shelf
 
@@ -71,7 +73,7 @@ class Service:
         """What is begun from now on is spoken by this voice; what has begun ends on the old one."""
         self._utterances.renew(resident)
 
-    def receive(self, client: bytes, frames: list[bytes]) -> None:
+    def receive(self, client: bytes, frames: list[bytes], peer: Peer) -> None:
         """Answer one message, whatever it is."""
         try:
             request = wire.decode_request(frames)
@@ -80,27 +82,28 @@ class Service:
             self._refuse(client, error.request_id, error.code, str(error))
             return
         try:
-            self._answer(client, request)
+            access.check(request, peer.role, peer.owner)
+            self._answer(client, request, peer)
         except RefusedError as refusal:
             if isinstance(request, wire.Say):
                 self._stats.refuse(refusal.code)
             self._refuse(client, request.id, refusal.code, str(refusal))
 
-    def _answer(self, client: bytes, request: wire.Request) -> None:
+    def _answer(self, client: bytes, request: wire.Request, peer: Peer) -> None:
         """Raises RefusedError."""
         match request:
             case wire.Say():
-                self._utterances.say(client, request)
+                self._utterances.say(client, request, peer.owner)
             case wire.Credit():
                 self._scheduler.grant(client, request.id, request.grant)
             case wire.Append() | wire.End():
                 self._utterances.append(client, request)
             case wire.Cancel():
-                whose = client if request.scope == "mine" else None
+                whose = Whose.of(request.scope, client, peer.owner)
                 ids = self._scheduler.cancel(whose, request.target, request.priority)
                 self._deliverer.reply(client, wire.Cancelled(id=request.id, ids=ids))
             case wire.Pause() | wire.Resume():
-                self._utterances.hold(client, request)
+                self._utterances.hold(client, request, peer.owner)
             case wire.Stats():
                 events, speaker = self._deliverer.events, self._speaker
                 told = reports.stats(request.id, self._life, self._stats, speaker, events)
@@ -110,7 +113,7 @@ class Service:
             case wire.Unsubscribe():
                 self._deliverer.events.unsubscribe(client)
             case wire.Hello():
-                self._deliverer.reply(client, self._welcome(client, request.id))
+                self._deliverer.reply(client, self._welcome(client, request.id, peer))
             case wire.Voices():
                 self._deliverer.reply(
                     client, reports.voice_list(request.id, self._utterances.shelf)
@@ -153,9 +156,10 @@ class Service:
     def idle(self) -> bool:
         return len(self._scheduler) == 0
 
-    def _welcome(self, client: bytes, request_id: str) -> wire.Welcome:
+    def _welcome(self, client: bytes, request_id: str, peer: Peer) -> wire.Welcome:
         live = self._utterances.live(client)
-        return reports.welcome(request_id, self._life, self._limits, self._speaker, live)
+        role = peer.role.name.lower()
+        return reports.welcome(request_id, self._life, self._limits, self._speaker, live, role)
 
     def _status(self, request_id: str) -> wire.StatusReport:
         lines, life, queue = self.engines(), self._life, self._scheduler

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sambertd_client.protocol import Policy, Priority, Sink, Why
+from sambertd_client.protocol import Policy, Priority, Scope, Sink, Why
 
 OUTBOX_CHUNKS = 8  # made ahead of the sink while nobody waits; else at most the whole text's audio
 
@@ -25,6 +25,7 @@ class Wish:
     chars: int = 0  # of its text
     key: str | None = None
     deadline_s: float | None = None  # for its first audio, after it was admitted
+    owner: str = ""  # whose it is, over all connections of a user or key
 
 
 @dataclass(eq=False, slots=True)
@@ -109,3 +110,18 @@ class Finish(NamedTuple):
     why: Why
     code: str | None = None
     text: str | None = None
+
+
+class Whose(NamedTuple):
+    """Streams of one connection, of one owner; None: of any."""
+
+    client: bytes | None = None
+    owner: str | None = None
+
+    @staticmethod
+    def of(scope: Scope, client: bytes, owner: str) -> Whose:
+        """What a peer means by a scope."""
+        return Whose(client if scope == "mine" else None, owner if scope == "user" else None)
+
+    def owns(self, stream: Stream) -> bool:
+        return self.client in (None, stream.client) and self.owner in (None, stream.wish.owner)
