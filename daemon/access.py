@@ -34,6 +34,8 @@ NEEDS: Mapping[type[wire.Message], Role] = {
     wire.Resume: Role.SPEAK,
     wire.Subscribe: Role.SPEAK,  # events of everybody's speech, without its text
     wire.Unsubscribe: Role.SPEAK,
+    wire.Load: Role.ADMIN,
+    wire.Unload: Role.ADMIN,
 }
 
 

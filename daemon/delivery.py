@@ -189,6 +189,7 @@ class Deliverer:
             synth_s=stream.synth_s,
             heard_samples=stream.heard,
             ttfa_ms=ttfa_ms,
+            cached=stream.cached,
         )
         self.keys.finished(stream, done, now)
         self._tell_start(stream)

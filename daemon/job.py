@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from sambertd_client.protocol import PhraseUse
+
 from daemon.pcm import PcmForm
 from daemon.voices import AudioChunk, SpeakingVoice
 from engines.style import Style
@@ -55,6 +57,7 @@ class Job:
     texts: deque[str]
     style: Style
     form: PcmForm
+    phrases: PhraseUse = "use"  # those that were said before
     more: bool = False  # text is still to come
     cancelled: bool = False
     chunks: Iterator[AudioChunk] | None = field(default=None, init=False)
@@ -71,6 +74,13 @@ class Job:
     def unspoken(self) -> int:
         """Characters that the engine has not begun to speak."""
         return self.given - self.spoken + len(self.flow)
+
+    def suits(self, voice: SpeakingVoice) -> bool:
+        """Whether another voice can do what was accepted for this one."""
+        here, there = self.voice.info, voice.info
+        speaker_known = self.style.speaker is None or self.style.speaker in there.speakers
+        same_rate = here.sample_rate == there.sample_rate
+        return same_rate and speaker_known and self.style.emotion in there.emotions
 
     def append(self, text: str) -> None:
         self._give(self.flow.feed(text))

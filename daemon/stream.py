@@ -60,6 +60,8 @@ class Stream:
     samples: int = 0  # samples taken
     heard: int | None = None  # samples that have sounded, where the speaker plays it
     synth_s: float = 0.0
+    made_bytes: int = 0  # of PCM that came from the engine,
+    known_bytes: int = 0  # and of that, what it had kept from earlier
     first_audio: float | None = None
     blocked_since: float | None = None
 
@@ -96,6 +98,17 @@ class Stream:
         deadline_s = self.wish.deadline_s
         silent = self.first_audio is None
         return deadline_s is not None and silent and now - self.admitted >= deadline_s
+
+    def learn(self, pieces: tuple[bytes, ...], known: bool) -> None:
+        """Count what came from the engine."""
+        size = sum(map(len, pieces))
+        self.made_bytes += size
+        self.known_bytes += size if known else 0
+
+    @property
+    def cached(self) -> float:
+        """The share of its audio so far that was kept from earlier, 0 to 1."""
+        return self.known_bytes / self.made_bytes if self.made_bytes else 0.0
 
     @property
     def has_begun(self) -> bool:

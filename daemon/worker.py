@@ -38,12 +38,16 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One step's outcome: pieces of PCM of at most MAX_CHUNK samples; engine seconds."""
+    """One step's outcome: pieces of PCM of at most MAX_CHUNK samples; engine seconds.
+
+    known: they were kept from earlier, and not made.
+    """
 
     job: Job
     pieces: tuple[bytes, ...]
     sentence: int
     took_s: float
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,7 @@ def _advance(job: Job) -> Result:
         text = "the voice made samples that are not numbers; please report the text and the voice"
         return Failed(job, "internal", text)
     job.sentence = job.base + chunk.sentence
-    return Spoken(job, job.form.pieces(chunk.pcm), job.sentence, took_s)
+    return Spoken(job, job.form.pieces(chunk.pcm), job.sentence, took_s, chunk.known)
 
 
 def _next_chunk(job: Job) -> AudioChunk | None:
@@ -188,7 +192,7 @@ def _begin_text(job: Job) -> bool:
         text = job.texts.popleft()
         job.spoken += len(text)
         try:
-            plan = job.voice.plan(text, job.style)
+            plan = job.voice.plan(text, job.style, job.phrases)
         except TextError as error:
             in_pieces = job.more or job.texts or job.base
             if error.code == TEXT_EMPTY and in_pieces:

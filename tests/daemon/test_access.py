@@ -42,7 +42,7 @@ def test_what_concerns_others_is_for_admins(kind: type[wire.Cancel]) -> None:
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("kind", NEEDS, ids=lambda kind: str(kind.__name__))
 def test_each_role_may_what_the_lower_ones_may(kind: type[wire.Message], role: Role) -> None:
-    fields = {field: "x" for field in ("text", "target") if field in kind.__struct_fields__}
+    fields = {field: "x" for field in ("text", "target", "name") if field in kind.__struct_fields__}
     request = kind(id="1", **fields)  # type: ignore[arg-type]
     if role >= needed(request):
         check(request, role, "user kiosk")
@@ -138,3 +138,12 @@ def zmtp(properties: dict[bytes, bytes]) -> bytes:
         for name, value in claimed.items()
     )
     return greeting + bytes([0x04, len(ready)]) + ready
+
+
+@pytest.mark.parametrize("change", ["load", "unload"])
+def test_a_user_may_not_change_the_voices(daemon: LiveDaemon, change: str) -> None:
+    code, text = as_user(daemon, KIOSK, f"refused(lambda: client.{change}('tone'))")
+    assert code == "not_allowed"
+    assert text.startswith(f"{change} needs the role admin")
+    with Client(daemon.endpoint) as root:
+        assert [voice.name for voice in root.voices().voices] == ["tone"]

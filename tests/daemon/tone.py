@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from daemon.voices import Shelf
 from engines.errors import EngineError, TextError
+from engines.pipeline import PhraseUse
 from engines.style import Style
 
 RATE = 16000
@@ -33,6 +34,7 @@ class ToneInfo:
 class ToneChunk:
     pcm: NDArray[np.float32]
     sentence: int
+    known: bool = False
 
 
 class ToneVoice:
@@ -45,7 +47,7 @@ class ToneVoice:
         self.open_streams = 0
         self.plans: list[Style] = []
 
-    def plan(self, text: str, style: Style, /) -> tuple[str, Style]:
+    def plan(self, text: str, style: Style, phrases: PhraseUse, /) -> tuple[str, Style]:
         if not any(character.isalnum() for character in text):
             raise TextError("text_empty", "there are no words in this text; write some")
         self.plans.append(style)

@@ -23,7 +23,7 @@ from .wav import WavWriter
 Text = Union[str, Iterator[str]]
 STYLE = ("voice", "speaker", "emotion", "speed", "pitch", "volume")
 ANSWER_S = 20.0  # systemd takes connections from the start, the daemon answers once it has started
-WISHES = (*STYLE, "priority", "queue", "key", "deadline_s")
+WISHES = (*STYLE, "priority", "queue", "key", "deadline_s", "cache")
 
 
 def say(options: argparse.Namespace) -> int:
@@ -142,6 +142,7 @@ def _report(utterance: Utterance, where: str, options: argparse.Namespace) -> No
             "audio_s": round(done.audio_s, 3),
             "first_audio_ms": _rounded(utterance.ttfa_ms),
             "first_audio_daemon_ms": _rounded(done.ttfa_ms),
+            "cached": round(done.cached, 4),
             "real_time_factor": None if rtf is None else round(rtf, 4),
         }
         print(json.dumps(facts, ensure_ascii=False), file=out)
@@ -151,6 +152,8 @@ def _report(utterance: Utterance, where: str, options: argparse.Namespace) -> No
         here, there = round(utterance.ttfa_ms), round(done.ttfa_ms)
         line = f"first audio after {here} ms (in the daemon {there} ms), real-time factor {rtf:.3f}"
         print(line, file=out)
+    if done.cached:
+        print(f"{done.cached:.0%} of it was said before", file=out)
     if done.why == "cancelled":
         print("it was cancelled before its end", file=out)
     if done.why == "superseded":

@@ -7,6 +7,7 @@ with every msgpack limit set and validate into the structs of this package, or r
 """
 
 from ..engine_facts import EngineBuild, GraphEngine, RefusedEngine, VoiceEngines
+from .changes import Load, Loaded, Unload, Unloaded
 from .codes import (
     BAD_FIELD,
     BAD_FRAMES,
@@ -36,6 +37,7 @@ from .codes import (
     UNKNOWN_TYPE,
     UNKNOWN_VOICE,
     UNSUPPORTED_VERSION,
+    VOICE_NEEDED,
 )
 from .events import (
     Event,
@@ -69,6 +71,7 @@ from .message import (
     Id,
     Message,
     Name,
+    PhraseUse,
     Policy,
     Priority,
     Scope,
@@ -76,6 +79,7 @@ from .message import (
     State,
     Why,
 )
+from .phrases import CacheFigures
 from .requests import (
     Append,
     Cancel,
@@ -131,11 +135,13 @@ __all__ = [
     "UNKNOWN_TYPE",
     "UNKNOWN_VOICE",
     "UNSUPPORTED_VERSION",
+    "VOICE_NEEDED",
     "Accepted",
     "Append",
     "Appended",
     "Audio",
     "BrokenVoice",
+    "CacheFigures",
     "Cancel",
     "Cancelled",
     "Credit",
@@ -152,11 +158,14 @@ __all__ = [
     "Hello",
     "Id",
     "Limits",
+    "Load",
+    "Loaded",
     "Message",
     "Name",
     "Pause",
     "Paused",
     "Percentiles",
+    "PhraseUse",
     "Playing",
     "Policy",
     "Priority",
@@ -177,6 +186,8 @@ __all__ = [
     "StatusReport",
     "Subscribe",
     "Subscribed",
+    "Unload",
+    "Unloaded",
     "Unsubscribe",
     "VoiceEngines",
     "VoiceEntry",

@@ -8,6 +8,7 @@ from typing import Any, Union, cast, get_args
 import msgpack  # type: ignore[import-untyped]
 import msgspec
 
+from .changes import Loaded, Unloaded
 from .codes import (
     BAD_FIELD,
     BAD_FRAMES,
@@ -40,6 +41,8 @@ Reply = Union[
     StatsReport,
     Subscribed,
     Event,
+    Loaded,
+    Unloaded,
     Error,
 ]
 

@@ -50,6 +50,7 @@ class Done(Message, tag="done", kw_only=True, frozen=True):
     synth_s: float = 0.0  # engine time spent
     heard_samples: Optional[int] = None  # that have sounded; None where the daemon cannot know
     ttfa_ms: Optional[float] = None  # `say` received -> first audio handed to its sink
+    cached: float = 0.0  # share of the audio made that was kept from earlier, 0 to 1
 
 
 class Cancelled(Message, tag="cancelled", kw_only=True, frozen=True):
