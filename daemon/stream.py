@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from sambertd_client.protocol import Policy, Priority, Scope, Sink, Why
 
+from engines.marks import SpeechMark
+
 OUTBOX_CHUNKS = 8  # made ahead of the sink while nobody waits; else at most the whole text's audio
 
 
@@ -25,6 +27,7 @@ class Wish:
     chars: int = 0  # of its text
     key: str | None = None
     deadline_s: float | None = None  # for its first audio, after it was admitted
+    marks: frozenset[str] = frozenset()  # the kinds its client wants
     owner: str = ""  # whose it is, over all connections of a user or key
 
 
@@ -41,7 +44,8 @@ class Stream:
     wish: Wish = field(default_factory=Wish)
     postponed: bool = False  # a progress that found the speaker in use: see daemon/precedence.py
     on_air: bool = False  # the speaker plays it now
-    announced: bool = False  # `playing` was sent
+    announced: bool = False  # `playing` was sent, for this time on the air
+    playing_ms: float | None = None  # from `say` to its first sound on the speaker
     told: bool = False  # the event that it has started was sent
     paused_since: float | None = None
     sample_bytes: int = 2
@@ -49,6 +53,7 @@ class Stream:
     copies: deque[Piece] = field(default_factory=deque)  # for the client, with sink="both"
     copied: int = 0  # copies sent
     copied_samples: int = 0
+    marks: deque[SpeechMark] = field(default_factory=deque)  # that its client is to be sent
     appended: int = 0  # characters that came after it was admitted
     starved: bool = False  # all its text is made, and more is to come
     starved_since: float | None = None

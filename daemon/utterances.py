@@ -14,7 +14,8 @@ from daemon import worker as engine
 from daemon.checks import check, check_length
 from daemon.config import Limits
 from daemon.delivery import Deliverer
-from daemon.job import Job
+from daemon.job import Job, Text
+from daemon.markup import spoken_chars
 from daemon.pcm import PcmForm
 from daemon.playback import Speaker
 from daemon.precedence import before
@@ -103,7 +104,9 @@ class Utterances:
                 if not stream.has_begun:
                     self._deliverer.pace.learn_first(result.took_s)
                 stream.learn(result.pieces, result.known)
-                self._scheduler.spoke(stream, result.pieces, result.sentence, result.took_s)
+                self._scheduler.spoke(
+                    stream, result.pieces, result.sentence, result.took_s, result.marks
+                )
             case engine.Starved():
                 job = self._jobs.get(stream)
                 if job is not None and not job.texts and job.more:
@@ -171,12 +174,14 @@ class Utterances:
     ) -> None:
         """A new utterance. Raises RefusedError."""
         now, pace = time.monotonic(), self._deliverer.pace
-        wish = Wish(say.priority, say.queue, len(say.text), key, say.deadline_s, owner)
         form = PcmForm(voice.info.sample_rate, say.rate, say.format)
+        chars, kinds = spoken_chars(say.text, say.markup), frozenset(say.marks)
+        wish = Wish(say.priority, say.queue, chars, key, say.deadline_s, kinds, owner)
         stream = self._scheduler.admit(client, say.id, say.sink, form.rate, say.credit, now, wish)
         stream.sample_bytes = form.sample_bytes
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
-        job = Job(voice, deque(() if say.more else (say.text,)), style, form, say.cache, say.more)
+        texts = deque(() if say.more else (Text(say.text, 0),))
+        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, kinds)
         self._jobs[stream] = job
         if say.more:
             job.append(say.text)

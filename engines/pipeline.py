@@ -100,7 +100,7 @@ class _Start:
     def marks(self, hop: int, at: int) -> tuple[SpeechMark, ...]:
         """Of the part, which begins at sample `at`."""
         said = self.part.said
-        return speech_marks(said, self.durations, hop, at) if said else ()
+        return speech_marks(said, self.durations, hop, at, self.part.marks) if said else ()
 
 
 Items = Handover[_Start | Floats]

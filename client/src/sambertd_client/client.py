@@ -6,6 +6,7 @@ import itertools
 import os
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import TypeVar
 
 import zmq
@@ -144,6 +145,8 @@ class Client(Closing):
         key: str | None = None,
         deadline_s: float | None = None,
         more: bool = False,
+        markup: wire.Markup = "text",
+        marks: Iterable[wire.MarkKind] = (),
         cache: wire.PhraseUse = "use",
     ) -> Utterance:
         """Ask for speech; returns as soon as the daemon has accepted it.
@@ -156,9 +159,11 @@ class Client(Closing):
         to the same sink before, "drop" is refused while something else is said there. format and
         rate (Hz): of the PCM. key: may be sent again, after a lost answer, without being said
         twice. deadline_s: ends with SpeechError where its first audio would come later. more: the
-        rest of the text follows by `Utterance.append`, `end` or `stream`; text may be "". cache:
-        what was said before is taken from there and what is new is kept ("use"), nothing new is
-        kept ("recall"), all is made anew and kept ("refresh"), or neither ("ignore").
+        rest of the text follows by `Utterance.append`, `end` or `stream`; text may be "". markup:
+        "text", "ssml" (one <speak> element) or "symbols". marks: kinds of marks that are wanted;
+        see `Utterance.marks`. cache: what was said before is taken from there and what is new is
+        kept ("use"), nothing new is kept ("recall"), all is made anew and kept ("refresh"), or
+        neither ("ignore").
         """
         say = wire.Say(
             id=self._new_id(),
@@ -178,6 +183,8 @@ class Client(Closing):
             key=key,
             deadline_s=deadline_s,
             more=more,
+            markup=markup,
+            marks=list(marks),
             cache=cache,
         )
         sent_at = time.monotonic()
