@@ -23,6 +23,12 @@ gpu_memory_mb = 0     # MiB of the GPU that all its engines may take; 0: what is
 store = "/var/cache/sambertd/engines"  # where they are kept; else in $CACHE_DIRECTORY, then
                                        # $XDG_CACHE_HOME/sambertd, then ~/.cache/sambertd
 
+[cache]  # of phrases said before; see daemon/cache_config.py
+enabled = true
+memory_mb = 32
+disk_mb = 256
+folder = "/var/cache/sambertd/phrases"
+
 [speaker]
 enabled = true
 device = ""         # part of a device name; "" is the system's default, "null" is heard by nobody
@@ -59,6 +65,7 @@ from urllib.parse import urlsplit
 
 from sambertd_client.endpoint import daemon_endpoint
 
+from daemon.cache_config import CacheConfig, default_folder
 from engines.store import default_root
 
 if sys.version_info >= (3, 11):
@@ -118,6 +125,7 @@ class Config:
     log_level: str = "info"
     limits: Limits = field(default_factory=Limits)
     engines: EngineConfig = field(default_factory=EngineConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
     speaker: SpeakerConfig = field(default_factory=SpeakerConfig)
 
     @property
@@ -161,7 +169,8 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
 
 def default(environ: Mapping[str, str]) -> Config:
     engines = EngineConfig(store=default_root(environ))
-    return Config(endpoint=daemon_endpoint(environ), voices=default_voices(), engines=engines)
+    cache = CacheConfig(folder=default_folder(environ))
+    return Config(daemon_endpoint(environ), default_voices(), engines=engines, cache=cache)
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
@@ -174,7 +183,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         raise ConfigError(f"{path} is not TOML: {error}") from error
     values = _fill(default(environ), table, "")
     engines = replace(values.engines, store=path.parent / values.engines.store)
-    return checked(replace(values, voices=path.parent / values.voices, engines=engines))
+    cache = replace(values.cache, folder=path.parent / values.cache.folder)
+    voices = path.parent / values.voices
+    return checked(replace(values, voices=voices, engines=engines, cache=cache))
 
 
 def checked(config: Config) -> Config:
@@ -190,6 +201,8 @@ def checked(config: Config) -> Config:
     _between("engines.vocoder_threads", config.engines.vocoder_threads, 1, 64)
     _between("engines.acoustic_threads", config.engines.acoustic_threads, 1, 64)
     _between("engines.gpu_memory_mb", config.engines.gpu_memory_mb, 0, 1_000_000)
+    _between("cache.memory_mb", config.cache.memory_mb, 0, 65536)
+    _between("cache.disk_mb", config.cache.disk_mb, 0, 1_048_576)
     _check_speaker(config.speaker)
     _one_of("log_level", config.log_level, LOG_LEVELS)
     _one_of("engines.build", config.engines.build, BUILDS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sambertd_client.protocol import (
     BUSY,
@@ -22,6 +22,7 @@ from sambertd_client.protocol import (
 from daemon import precedence
 from daemon.patience import Patience
 from daemon.stream import Finish, Piece, Stream, Wish
+from engines.marks import SpeechMark
 
 
 class RefusedError(Exception):
@@ -136,13 +137,19 @@ class Scheduler:
         return min(waiting, key=lambda s: (precedence.rank(s), in_work[s.client]), default=None)
 
     def spoke(
-        self, stream: Stream, pieces: tuple[bytes, ...], sentence: int, took_s: float
+        self,
+        stream: Stream,
+        pieces: tuple[bytes, ...],
+        sentence: int,
+        took_s: float,
+        marks: Iterable[SpeechMark] = (),
     ) -> None:
         """The engine made audio in this stream's turn; it is dropped if the stream has ended."""
         stream.synth_s += took_s
         if not stream.ended:
             made = [Piece(pcm, sentence) for pcm in pieces]
             stream.outbox.extend(made)
+            stream.marks.extend(mark for mark in marks if mark.kind in stream.wish.marks)
             if stream.sink == "both":
                 stream.copies.extend(made)
 
@@ -251,6 +258,7 @@ class Scheduler:
                 self._end(stream, "cancelled")
             elif stream.client == client:
                 stream.copies.clear()
+                stream.marks.clear()
                 stream.credit = 0
 
     def supersede(self, stream: Stream) -> None:

@@ -14,7 +14,8 @@ from daemon import worker as engine
 from daemon.checks import check, check_length
 from daemon.config import Limits
 from daemon.delivery import Deliverer
-from daemon.job import Job
+from daemon.job import Job, Text
+from daemon.markup import spoken_chars
 from daemon.pcm import PcmForm
 from daemon.playback import Speaker
 from daemon.precedence import before
@@ -101,7 +102,10 @@ class Utterances:
             case engine.Spoken():
                 if not stream.has_begun:
                     self._deliverer.pace.learn_first(result.took_s)
-                self._scheduler.spoke(stream, result.pieces, result.sentence, result.took_s)
+                stream.learn(result.pieces, result.known)
+                self._scheduler.spoke(
+                    stream, result.pieces, result.sentence, result.took_s, result.marks
+                )
             case engine.Starved():
                 job = self._jobs.get(stream)
                 if job is not None and not job.texts and job.more:
@@ -118,19 +122,41 @@ class Utterances:
             self.turn = stream
             self._worker.advance(self._jobs[stream])
 
-    def renew(self, resident: Resident) -> None:
-        """What is begun from now on is spoken by this voice; what has begun ends on the old one."""
-        name = resident.voice.info.name
-        old, self.shelf.residents[name] = self.shelf.residents[name], resident
-        if resident.voice is old.voice:
-            return
-        self.shelf.voices[name] = resident.voice
-        self._deliverer.events.tell("engines", f"{name} speaks with other engines from now on")
+    def renew(self, old: Resident, new: Resident) -> None:
+        """The same voice on other engines, unless it was taken away or replaced meanwhile."""
+        name = old.pack.file.name
+        if self.shelf.residents.get(name) is not old:
+            if new.voice is not old.voice:
+                self._replaced.append(new)
+                self._retire()
+        elif new.voice is old.voice:
+            self.shelf.residents[name] = new
+        else:
+            self._deliverer.events.tell("engines", f"{name} speaks with other engines from now on")
+            self.put(new)
+
+    def put(self, resident: Resident) -> bool:
+        """What is begun from now on is spoken by this voice; what has begun ends on the old one.
+
+        Whether there was an old one.
+        """
+        old = self.shelf.put(resident)
+        replaced = {id(one.voice) for one in old}
         for stream, job in self._jobs.items():
-            if job.voice is old.voice and not stream.started and not stream.has_begun:
+            waits = not stream.started and not stream.has_begun
+            if waits and id(job.voice) in replaced and job.suits(resident.voice):
                 job.voice = resident.voice
+        self._replaced += old
+        self._retire()
+        return bool(old)
+
+    def remove(self, name: str) -> int:
+        """No more is begun on this voice; how many utterances were, and end on it."""
+        old = self.shelf.take(name)
+        live = sum(job.voice is old.voice for job in self._jobs.values())
         self._replaced.append(old)
         self._retire()
+        return live
 
     def forget(self, stream: Stream) -> None:
         job = self._jobs.pop(stream)
@@ -141,11 +167,13 @@ class Utterances:
         """A new utterance. Raises RefusedError."""
         now, pace = time.monotonic(), self._deliverer.pace
         form = PcmForm(voice.info.sample_rate, say.rate, say.format)
-        wish = Wish(say.priority, say.queue, len(say.text), say.key, say.deadline_s)
+        chars, kinds = spoken_chars(say.text, say.markup), frozenset(say.marks)
+        wish = Wish(say.priority, say.queue, chars, say.key, say.deadline_s, kinds)
         stream = self._scheduler.admit(client, say.id, say.sink, form.rate, say.credit, now, wish)
         stream.sample_bytes = form.sample_bytes
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
-        job = Job(voice, deque(() if say.more else (say.text,)), style, form, say.more)
+        texts = deque(() if say.more else (Text(say.text, 0),))
+        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, kinds)
         self._jobs[stream] = job
         if say.more:
             job.append(say.text)

@@ -107,6 +107,20 @@ def test_engines_are_built_in_the_background_and_kept_where_systemd_or_the_user_
     assert parse(["--config", str(file)], ENV).engines.store.name == "engines"
 
 
+def test_phrases_are_kept_beside_the_engines_or_where_the_settings_say(tmp_path: Path) -> None:
+    cache = parse([], {**ENV, "CACHE_DIRECTORY": "/var/cache/sambertd"}).cache
+    assert (cache.enabled, cache.folder) == (True, Path("/var/cache/sambertd/phrases"))
+    assert parse([], {**ENV, "XDG_CACHE_HOME": "/c"}).cache.folder == Path("/c/sambertd/phrases")
+    file = tmp_path / "sambertd.toml"
+    file.write_text("[cache]\nenabled = false\nfolder = 'kept'\nmemory_mb = 0\n")
+    cache = parse(["--config", str(file)], ENV).cache
+    assert (cache.enabled, cache.folder, cache.memory_mb) == (False, tmp_path / "kept", 0)
+    assert cache.open() is None
+    file.write_text("[cache]\ndisk_mb = -1\n")
+    with pytest.raises(ConfigError, match=r"cache\.disk_mb: -1 is not within 0 and"):
+        parse(["--config", str(file)], ENV)
+
+
 def test_the_checkout_has_its_own_voices() -> None:
     assert parse([], ENV).voices == Path(__file__).resolve().parents[2] / "voices"
 

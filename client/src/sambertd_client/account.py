@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from . import protocol as wire
 from .speech import Speech
 
@@ -51,6 +53,23 @@ class Account:
     def done(self) -> wire.Done | None:
         """The daemon's account of it, once it has ended."""
         return self._speech.done
+
+    @property
+    def marks(self) -> list[wire.Mark]:
+        """Those that `say` asked for, ahead of their audio; take out what you have read."""
+        return self._speech.marks
+
+    @property
+    def on_reply(self) -> Callable[[wire.Reply], None] | None:
+        """Called with every reply but audio as it comes: `marks`, `playing`, `done` and others.
+
+        So a robot moves its lips to what the speaker plays.
+        """
+        return self._speech.on_reply
+
+    @on_reply.setter
+    def on_reply(self, call: Callable[[wire.Reply], None] | None) -> None:
+        self._speech.on_reply = call
 
     @property
     def ttfa_ms(self) -> float | None:

@@ -18,6 +18,7 @@ from .connection import Connection
 from .endpoint import is_listening
 from .errors import ReplyError
 from .happening import Happening
+from .line import LOADING
 from .speech import Speech
 from .steps import Look, Step, Steps
 from .wishes import Wishes
@@ -60,6 +61,18 @@ class AsyncClient(Connection[zmq.asyncio.Socket], AsyncClosing):
     async def engines(self) -> wire.EngineReport:
         """What runs each graph of each voice, and what is being built."""
         return await self._ask(wire.Engines(id=self._new_id()), wire.EngineReport)
+
+    async def load(self, name: str) -> wire.Loaded:
+        """Load the pack in this folder of the daemon's voices, or load it again; when it speaks.
+
+        However long that takes. What is being said goes on.
+        """
+        load = wire.Load(id=self._new_id(), name=name)
+        return await self._run(self._line.ask_long(load, wire.Loaded, LOADING))
+
+    async def unload(self, name: str) -> wire.Unloaded:
+        """Take a voice out of the daemon's memory; what has begun ends on it."""
+        return await self._ask(wire.Unload(id=self._new_id(), name=name), wire.Unloaded)
 
     async def subscribe(self, *kinds: wire.EventKind) -> AsyncSubscription:
         """What happens from now on, of these kinds or of all. One per client."""
@@ -186,5 +199,5 @@ class AsyncClient(Connection[zmq.asyncio.Socket], AsyncClosing):
             await asyncio.sleep(0)  # others have their turn in a flood
 
     def _put(self, frame: bytes) -> bool:
-        sent = asyncio.ensure_future(self._socket.send(frame, zmq.NOBLOCK))
-        return not isinstance(sent.exception(), zmq.Again)
+        self._socket.send(frame)  # in order, and as soon as there is room
+        return True

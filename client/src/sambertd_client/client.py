@@ -12,6 +12,7 @@ from . import protocol as wire
 from .closing import Closing
 from .connection import Connection
 from .endpoint import is_listening
+from .line import LOADING
 from .speech import Speech
 from .steps import Look, Step, Steps
 from .subscription import Subscription
@@ -55,6 +56,18 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
     def engines(self) -> wire.EngineReport:
         """What runs each graph of each voice, and what is being built."""
         return self._ask(wire.Engines(id=self._new_id()), wire.EngineReport)
+
+    def load(self, name: str) -> wire.Loaded:
+        """Load the pack in this folder of the daemon's voices, or load it again; when it speaks.
+
+        However long that takes. What is being said goes on.
+        """
+        load = wire.Load(id=self._new_id(), name=name)
+        return self._run(self._line.ask_long(load, wire.Loaded, LOADING))
+
+    def unload(self, name: str) -> wire.Unloaded:
+        """Take a voice out of the daemon's memory; what has begun ends on it."""
+        return self._ask(wire.Unload(id=self._new_id(), name=name), wire.Unloaded)
 
     def subscribe(self, *kinds: wire.EventKind) -> Subscription:
         """What happens from now on, of these kinds or of all. One per client."""
@@ -156,6 +169,7 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
 
     def _put(self, frame: bytes) -> bool:
         try:
+            self._socket.poll(int(self.timeout * 1000), zmq.POLLOUT)
             self._socket.send(frame, zmq.NOBLOCK)
         except zmq.Again:
             return False

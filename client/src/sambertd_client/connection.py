@@ -54,4 +54,4 @@ class Connection(ABC, Generic[S]):
 
     @abstractmethod
     def _put(self, frame: bytes) -> bool:
-        """Send a frame without waiting; whether there was room for it."""
+        """Send a frame; whether there was room for it."""

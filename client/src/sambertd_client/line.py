@@ -15,6 +15,7 @@ from .steps import Look, Steps, Wait
 
 LOOK_S = 1.0  # how long speech may be silent before we look whether the daemon still listens
 LAST_WORDS_S = 0.1
+LOADING = "loaded the voice"
 R = TypeVar("R", bound=wire.Message)
 Inbox = deque[tuple[wire.Reply, bytes]]
 
@@ -64,12 +65,20 @@ class Line:
         """Replies that still come are for nobody."""
         self.inboxes.pop(request_id, None)
 
-    def ask(self, request: wire.Message, answer: type[R], *, keep: bool = False) -> Steps[R]:
-        """Send a request, return its first reply. keep: more replies follow if it is `answer`."""
+    def ask(
+        self, request: wire.Message, answer: type[R], *, keep: bool = False, instance: str = ""
+    ) -> Steps[R]:
+        """Send a request, return its first reply. keep: more replies follow if it is `answer`.
+
+        instance: of the daemon that does it, if that takes long. Then silence is fine while that
+        daemon says that it is live. Raises RefusedError, NoDaemonError, ReplyError.
+        """
         self.inboxes[request.id] = deque()
         kept = False
         try:
             self.send(request)
+            if instance:
+                yield from self.listen(request.id, instance, self.timeout)
             reply, _ = yield from self.next(request.id)
             kept = keep and isinstance(reply, answer)
         finally:
@@ -80,6 +89,15 @@ class Line:
         if not isinstance(reply, answer):
             raise ReplyError(f"expected {answer.__name__}, got {type(reply).__name__}")
         return reply
+
+    def ask_long(self, request: wire.Message, answer: type[R], doing: str) -> Steps[R]:
+        """As `ask`, for what takes as long as it takes."""
+        welcome = yield from self.ask(wire.Hello(id=self.new_id()), wire.Welcome)
+        try:
+            return (yield from self.ask(request, answer, instance=welcome.instance))
+        except NoDaemonError as error:
+            text = f"the daemon was lost while it {doing}; start `sambertd`, ask it again"
+            raise NoDaemonError(text, error.code) from error
 
     def next(self, request_id: str) -> Steps[tuple[wire.Reply, bytes]]:
         """The next reply to a request. Raises NoDaemonError after `timeout` without one."""

@@ -69,6 +69,7 @@ def status(options: argparse.Namespace) -> int:
     if status.ttfa_ms_p50 is not None and status.audio_s:
         rtf = status.synth_s / status.audio_s
         print(f"first audio after {status.ttfa_ms_p50:.0f} ms (p50), real-time factor {rtf:.3f}")
+    print(cache_line(status.cache))
     if sound.available:
         print(
             f"speaker: {sound.device}, {sound.rate} Hz, latency {sound.latency_ms:.0f} ms, "
@@ -77,6 +78,18 @@ def status(options: argparse.Namespace) -> int:
     else:
         print(f"no speaker: {sound.reason}")
     return 0
+
+
+def cache_line(kept: wire.CacheFigures | None) -> str:
+    """What is kept of what was said before, for people."""
+    if kept is None:
+        return "phrases: none are kept"
+    found = kept.from_memory + kept.from_disk
+    return (
+        f"phrases: {kept.in_memory} in memory ({kept.memory_bytes / 2**20:.1f} MiB), "
+        f"{kept.on_disk} on disk ({kept.disk_bytes / 2**20:.1f} MiB), "
+        f"{found} found, {kept.missed} not"
+    )
 
 
 def engines(options: argparse.Namespace) -> int:
@@ -142,6 +155,7 @@ def stats(options: argparse.Namespace) -> int:
     if report.audio_s:
         rtf = report.synth_s / report.audio_s
         print(f"{report.audio_s:.1f} s of speech, real-time factor {rtf:.3f}")
+    print(cache_line(report.cache))
     print(f"speaker: {report.underruns} underruns, reopened {report.reopened} times")
     print(
         f"events: {report.subscribers} subscribers, {report.events} sent, "

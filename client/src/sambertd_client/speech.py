@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Union
 
@@ -62,6 +62,8 @@ class Speech:
         self.closed = False  # takes no more text
         self.done: wire.Done | None = None
         self.ttfa_ms: float | None = None
+        self.marks: list[wire.Mark] = []
+        self.on_reply: Callable[[wire.Reply], None] | None = None
 
     @property
     def id(self) -> str:
@@ -110,8 +112,14 @@ class Speech:
             self._owes = True
             self._handed = self._handed or not rewind
             return pcm
-        if isinstance(reply, wire.Done):
-            yield from self._ended(reply, rewind)
+        if isinstance(reply, wire.Done) and reply.why == "error":
+            trouble = SpeechError(reply)
+            if self._may_repeat(trouble, rewind):
+                yield from self._repeat(trouble)
+                return None
+            self._note(reply)
+            raise trouble
+        self._note(reply)
         return None
 
     def read(self) -> Steps[bytes]:
@@ -168,8 +176,8 @@ class Speech:
         yield from self._line.ask(request, wire.Cancelled)
         while self.done is None:
             received = yield from self._next()
-            if received is not None and isinstance(received[0], wire.Done):
-                self._end(received[0])
+            if received is not None and not isinstance(received[0], wire.Audio):
+                self._note(received[0])
 
     def drop(self) -> None:
         """Have it cancelled, without waiting for that."""
@@ -187,6 +195,7 @@ class Speech:
     def _ask(self) -> Steps[None]:
         self.accepted = yield from self._line.ask(self._say, wire.Accepted, keep=True)
         self.begun += 1
+        self.marks.clear()
 
     def _next(self) -> Steps[tuple[wire.Reply, bytes] | None]:
         """The next reply; None: another one has taken it meanwhile. Raises NoDaemonError."""
@@ -197,19 +206,15 @@ class Speech:
         inbox = self._line.inboxes.get(self.id)
         return inbox.popleft() if inbox else None
 
-    def _ended(self, done: wire.Done, rewind: bool) -> Steps[None]:
-        if done.why == "error":
-            trouble = SpeechError(done)
-            if self._may_repeat(trouble, rewind):
-                yield from self._repeat(trouble)
-                return
-            self._end(done)
-            raise trouble
-        self._end(done)
-
-    def _end(self, done: wire.Done) -> None:
-        self.done = done
-        self.forget()
+    def _note(self, reply: wire.Reply) -> None:
+        """A reply that is no audio."""
+        if isinstance(reply, wire.Marks):
+            self.marks += reply.marks
+        elif isinstance(reply, wire.Done):
+            self.done = reply
+            self.forget()
+        if self.on_reply is not None:
+            self.on_reply(reply)
 
     def _may_repeat(self, trouble: Trouble, rewind: bool = False) -> bool:
         if not self._retry_s or self._stopped or (self._handed and not rewind):

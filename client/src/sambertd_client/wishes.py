@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypedDict
 
 from . import protocol as wire
@@ -26,10 +27,14 @@ class Wishes(TypedDict, total=False):
     rate: int | None  # of the PCM, Hz; None: the voice's
     key: str | None  # may be sent again, after a lost answer, without being said twice
     deadline_s: float | None  # ends with SpeechError where its first audio would come later
+    markup: wire.Markup  # "text", "ssml" (one <speak> element), "symbols"
+    marks: Iterable[wire.MarkKind]  # kinds that are wanted; see `Utterance.marks`
+    cache: wire.PhraseUse  # "use", "recall", "refresh" or "ignore" what was said before
     more: bool  # the rest of the text follows by `append`, `end` or `stream`; text may be ""
 
 
 def request(request_id: str, text: str, wishes: Wishes) -> wire.Say:
     """The message `say` they make."""
     fields: dict[str, Any] = {"credit": DEFAULT_CREDIT, **wishes}
+    fields["marks"] = list(fields.get("marks", ()))
     return wire.Say(id=request_id, text=text, **fields)

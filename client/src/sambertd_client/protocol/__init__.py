@@ -7,6 +7,7 @@ with every msgpack limit set and validate into the structs of this package, or r
 """
 
 from ..engine_facts import EngineBuild, GraphEngine, RefusedEngine, VoiceEngines
+from .changes import Load, Loaded, Unload, Unloaded
 from .codes import (
     BAD_FIELD,
     BAD_FRAMES,
@@ -35,6 +36,7 @@ from .codes import (
     UNKNOWN_TYPE,
     UNKNOWN_VOICE,
     UNSUPPORTED_VERSION,
+    VOICE_NEEDED,
 )
 from .events import (
     Event,
@@ -66,8 +68,11 @@ from .frames import (
 from .message import (
     Format,
     Id,
+    MarkKind,
+    Markup,
     Message,
     Name,
+    PhraseUse,
     Policy,
     Priority,
     Scope,
@@ -75,6 +80,7 @@ from .message import (
     State,
     Why,
 )
+from .phrases import CacheFigures
 from .requests import (
     Append,
     Cancel,
@@ -96,6 +102,8 @@ from .speech import (
     Cancelled,
     Done,
     Error,
+    Mark,
+    Marks,
     Paused,
     Playing,
     Resumed,
@@ -129,11 +137,13 @@ __all__ = [
     "UNKNOWN_TYPE",
     "UNKNOWN_VOICE",
     "UNSUPPORTED_VERSION",
+    "VOICE_NEEDED",
     "Accepted",
     "Append",
     "Appended",
     "Audio",
     "BrokenVoice",
+    "CacheFigures",
     "Cancel",
     "Cancelled",
     "Credit",
@@ -150,11 +160,18 @@ __all__ = [
     "Hello",
     "Id",
     "Limits",
+    "Load",
+    "Loaded",
+    "Mark",
+    "MarkKind",
+    "Marks",
+    "Markup",
     "Message",
     "Name",
     "Pause",
     "Paused",
     "Percentiles",
+    "PhraseUse",
     "Playing",
     "Policy",
     "Priority",
@@ -175,6 +192,8 @@ __all__ = [
     "StatusReport",
     "Subscribe",
     "Subscribed",
+    "Unload",
+    "Unloaded",
     "Unsubscribe",
     "VoiceEngines",
     "VoiceEntry",
