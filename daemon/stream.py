@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sambertd_client.protocol import Policy, Priority, Sink, Why
+from sambertd_client.protocol import Policy, Priority, Scope, Sink, Why
 
 from engines.marks import SpeechMark
 
@@ -28,6 +28,7 @@ class Wish:
     key: str | None = None
     deadline_s: float | None = None  # for its first audio, after it was admitted
     marks: frozenset[str] = frozenset()  # the kinds its client wants
+    owner: str = ""  # whose it is, over all connections of a user or key
 
 
 @dataclass(eq=False, slots=True)
@@ -127,3 +128,18 @@ class Finish(NamedTuple):
     why: Why
     code: str | None = None
     text: str | None = None
+
+
+class Whose(NamedTuple):
+    """Streams of one connection, of one owner; None: of any."""
+
+    client: bytes | None = None
+    owner: str | None = None
+
+    @staticmethod
+    def of(scope: Scope, client: bytes, owner: str) -> Whose:
+        """What a peer means by a scope."""
+        return Whose(client if scope == "mine" else None, owner if scope == "user" else None)
+
+    def owns(self, stream: Stream) -> bool:
+        return self.client in (None, stream.client) and self.owner in (None, stream.wish.owner)

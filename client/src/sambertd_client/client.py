@@ -85,7 +85,8 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
         scope: wire.Scope = "mine",
         priority: wire.Priority | None = None,
     ) -> wire.Cancelled:
-        """End one utterance or all, or all of a priority, of this client or of every one.
+        """End one utterance or all, or all of a priority: of this client ("mine"), of
+        all connections of its user or key ("user"), or of everybody ("all": for admins).
 
         Ended ones are no error.
         """
@@ -93,7 +94,7 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
         return self._ask(cancel, wire.Cancelled)
 
     def pause(self, target: str | None = None, *, scope: wire.Scope = "mine") -> wire.Paused:
-        """Hold one utterance or all, of this client or of every one, until `resume`."""
+        """Hold one utterance or all, of a scope as in `cancel`, until `resume`."""
         return self._ask(wire.Pause(id=self._new_id(), target=target, scope=scope), wire.Paused)
 
     def resume(self, target: str | None = None, *, scope: wire.Scope = "mine") -> wire.Resumed:
