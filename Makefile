@@ -5,7 +5,7 @@ SHELL := bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help say test check check-trt test-systemd bench bench-text report voice install uninstall wheelhouse lock clean
+.PHONY: help say test check check-trt test-systemd bench bench-text fuzz report voice install uninstall wheelhouse lock clean
 
 TEXT ?= 今天天气真好，阳光洒在窗台上，我泡了一杯咖啡，准备开始一天的工作。
 OUT ?=
@@ -75,6 +75,9 @@ bench: $(DEV)  ## engines against PyTorch on this machine: a table, and bench.js
 
 bench-text: $(DEV)  ## how well text is read: tables of cases; ARGS="--cpp DIR" for CPP too, see docs/TEXT.md
 	@$(BIN)/python -m benchmarks.text $(ARGS)
+
+fuzz: $(DEV)  ## 100,000 hostile messages to a live daemon (a quarter of a minute)
+	@$(BIN)/python -m benchmarks.fuzz $(ARGS)
 
 report: $(DEV)  ## build INT8 engines, measure them against PyTorch: docs/RESULTS.md (takes an hour)
 	@$(BIN)/python -m benchmarks.report $(ARGS)

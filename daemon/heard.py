@@ -23,6 +23,7 @@ class Heard:
     def __init__(self, stream: Stream, latency_s: float) -> None:
         self._stream = stream
         self._latency_s = latency_s
+        self.first = stream.samples  # the sample that sounds first, this time
         self._base = stream.samples  # heard before `_since`
         self._since: float | None = None
         self._written: deque[tuple[int, Piece]] = deque()  # and the first sample's number

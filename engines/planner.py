@@ -1,4 +1,4 @@
-"""Text, plain or SSML, as the models are given it: part by part, and how to say each."""
+"""Text, plain, SSML or symbols, as the models are given it: part by part, and how to say each."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from engines.text.lexicon import Lexicon
 from engines.text.manner import Manner
 from engines.text.sentence import Sentence, Unread, Word
 from engines.text.ssml import Document, read_ssml
+from engines.text.symbol_text import read_symbols
 from engines.text.symbols import SymbolTable, symbol_spans, symbols
 
 LOG: Final = logging.getLogger(__name__)
@@ -64,15 +65,35 @@ class Planner:
         sentences = front_end.sentences(document.script, lexicon, unread)
         return _begun(self._stretches(sentences, document, ways, told), told, unread)
 
+    def symbols(self, text: str, style: Style) -> Plan:
+        """The plan of a text of symbols; raises as `Voice.plan` does."""
+        told = controls(style, self._file)
+        return _begun(self._written(read_symbols(text), told), told, [])
+
     def _sentences(self, sentences: Iterable[Sentence], told: Controls) -> Iterator[Part]:
         """The text in what the acoustic model takes at once, read as it is asked for."""
         for number, sentence in enumerate(sentences):
-            written = sentence.text
-            for words in parts(sentence.words, self._longest):
-                said, written = Said(words, number, written), ""
-                pause_s = pause_after(words[-1].marks, self._file.pauses)
-                spans = tuple(symbol_spans(words))
-                yield Part(self._ids(words, told), number, pause_s, said, spans)
+            yield from self._parts(sentence, number, sentence.words, told)
+
+    def _written(self, sentences: Sequence[Sentence], told: Controls) -> Iterator[Part]:
+        """Sentences of symbols: what ends with #4 is said on its own, as it was written."""
+        for number, sentence in enumerate(sentences):
+            first = 0
+            for last, word in enumerate(sentence.words, 1):
+                if word.break_after == 4:
+                    yield from self._parts(sentence, number, sentence.words[first:last], told)
+                    first = last
+
+    def _parts(
+        self, sentence: Sentence, number: int, words: Sequence[Word], told: Controls
+    ) -> Iterator[Part]:
+        """Words of a sentence, all or some, in what the acoustic model takes at once."""
+        begins = words[0] is sentence.words[0]
+        for part in parts(words, self._longest):
+            said = _said(sentence, number, part, first=begins)
+            begins = False
+            pause_s = pause_after(part[-1].marks, self._file.pauses)
+            yield Part(self._ids(part, told), number, pause_s, said, tuple(symbol_spans(part)))
 
     def _stretches(
         self,
@@ -84,14 +105,15 @@ class Planner:
         stretches, marks = Stretches(document), Marks(document)
         after_s = 0.0
         for number, sentence in enumerate(sentences):
-            written = sentence.text
+            begins = True
             for stretch in stretches.of(sentence):
                 told = ways[stretch.manner]
                 # Silence that is asked for is as long as it says, at any speed, and takes the
                 # place of the silence for punctuation.
                 before_s = max(0.0, stretch.pause_s * plain.speed - after_s)
                 for words in parts(stretch.words, self._longest):
-                    said, written = Said(words, number, written), ""
+                    said = _said(sentence, number, words, first=begins)
+                    begins = False
                     after_s = self._after(stretch, words)
                     spans = tuple(symbol_spans(words))
                     ids, due = self._ids(words, told), marks.before(spans)
@@ -129,6 +151,15 @@ class Planner:
                 "sounds; give them Chinese readings in a lexicon where that is not good enough",
                 self._file.name,
             )
+
+
+def _said(sentence: Sentence, number: int, words: tuple[Word, ...], *, first: bool) -> Said:
+    """Of a part of a sentence; the first has what the whole sentence is."""
+    if not first:
+        return Said(words, number)
+    spans = [word.span for word in sentence.words]
+    span = min(start for start, _ in spans), max(end for _, end in spans)
+    return Said(words, number, sentence.text, span)
 
 
 def _begun(read: Iterator[Part], told: Controls, unread: list[Unread]) -> Plan:

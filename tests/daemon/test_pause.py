@@ -15,7 +15,7 @@ from sambertd_client import protocol as wire
 from daemon.config import SpeakerConfig
 from daemon.heard import REWIND_S, Heard, fade_in, quietest
 from daemon.scheduler import Scheduler
-from daemon.stream import Piece, Stream
+from daemon.stream import Piece, Stream, Whose
 from tests.daemon.live import LiveDaemon
 from tests.daemon.quiet_card import QuietCard
 from tests.daemon.tone import CHUNK
@@ -106,11 +106,11 @@ def test_a_pause_is_no_stall_and_holds_no_place_before_its_start() -> None:
     scheduler = Scheduler(1, 3, stall_s=5.0, pause_s=50.0)
     first = scheduler.admit(b"c", "1", "client", RATE, 0, 0.0)
     second = scheduler.admit(b"c", "2", "client", RATE, 0, 0.0)
-    scheduler.pause(b"c", "1", 0.0)
+    scheduler.pause(Whose(b"c"), "1", 0.0)
     assert scheduler.next_turn() is second
     scheduler.spoke(second, (bytes(4),), 0, 0.1)
     scheduler.offer(second, 1.0)
-    scheduler.pause(b"c", "2", 2.0)
+    scheduler.pause(Whose(b"c"), "2", 2.0)
     scheduler.expire(49.0)
     assert [*scheduler] == [first, second]
     scheduler.expire(51.0)

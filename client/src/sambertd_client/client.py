@@ -6,6 +6,7 @@ import itertools
 import os
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import TypeVar
 
 import zmq
@@ -76,6 +77,24 @@ class Client(Closing):
         """What runs each graph of each voice, and what is being built."""
         return self._ask(wire.Engines(id=self._new_id()), wire.EngineReport)
 
+    def load(self, name: str) -> wire.Loaded:
+        """Load the pack in this folder of the daemon's voices, or load it again; when it speaks.
+
+        However long that takes. What is being said goes on.
+        """
+        instance = self.hello().instance
+        try:
+            return self._ask(
+                wire.Load(id=self._new_id(), name=name), wire.Loaded, instance=instance
+            )
+        except NoDaemonError as error:
+            text = "the daemon was lost while it loaded the voice; start `sambertd`, load it again"
+            raise NoDaemonError(text) from error
+
+    def unload(self, name: str) -> wire.Unloaded:
+        """Take a voice out of the daemon's memory; what has begun ends on it."""
+        return self._ask(wire.Unload(id=self._new_id(), name=name), wire.Unloaded)
+
     def cancel(
         self,
         target: str | None = None,
@@ -83,7 +102,8 @@ class Client(Closing):
         scope: wire.Scope = "mine",
         priority: wire.Priority | None = None,
     ) -> wire.Cancelled:
-        """End one utterance or all, or all of a priority, of this client or of every one.
+        """End one utterance or all, or all of a priority: of this client ("mine"), of
+        all connections of its user or key ("user"), or of everybody ("all": for admins).
 
         Ended ones are no error.
         """
@@ -91,7 +111,7 @@ class Client(Closing):
         return self._ask(cancel, wire.Cancelled)
 
     def pause(self, target: str | None = None, *, scope: wire.Scope = "mine") -> wire.Paused:
-        """Hold one utterance or all, of this client or of every one, until `resume`."""
+        """Hold one utterance or all, of a scope as in `cancel`, until `resume`."""
         return self._ask(wire.Pause(id=self._new_id(), target=target, scope=scope), wire.Paused)
 
     def resume(self, target: str | None = None, *, scope: wire.Scope = "mine") -> wire.Resumed:
@@ -125,6 +145,9 @@ class Client(Closing):
         key: str | None = None,
         deadline_s: float | None = None,
         more: bool = False,
+        markup: wire.Markup = "text",
+        marks: Iterable[wire.MarkKind] = (),
+        cache: wire.PhraseUse = "use",
     ) -> Utterance:
         """Ask for speech; returns as soon as the daemon has accepted it.
 
@@ -136,7 +159,11 @@ class Client(Closing):
         to the same sink before, "drop" is refused while something else is said there. format and
         rate (Hz): of the PCM. key: may be sent again, after a lost answer, without being said
         twice. deadline_s: ends with SpeechError where its first audio would come later. more: the
-        rest of the text follows by `Utterance.append`, `end` or `stream`; text may be "".
+        rest of the text follows by `Utterance.append`, `end` or `stream`; text may be "". markup:
+        "text", "ssml" (one <speak> element) or "symbols". marks: kinds of marks that are wanted;
+        see `Utterance.marks`. cache: what was said before is taken from there and what is new is
+        kept ("use"), nothing new is kept ("recall"), all is made anew and kept ("refresh"), or
+        neither ("ignore").
         """
         say = wire.Say(
             id=self._new_id(),
@@ -156,6 +183,9 @@ class Client(Closing):
             key=key,
             deadline_s=deadline_s,
             more=more,
+            markup=markup,
+            marks=list(marks),
+            cache=cache,
         )
         sent_at = time.monotonic()
         accepted = self._ask(say, wire.Accepted, keep=True)
@@ -175,16 +205,22 @@ class Client(Closing):
             text = f"the request has {size} bytes, at most {most} go in one; split the text"
             raise RefusedError(wire.Error(id=message.id, code=wire.TEXT_TOO_LONG, text=text))
         try:
+            self._socket.poll(int(self.timeout * 1000), zmq.POLLOUT)
             self._socket.send(frame, zmq.NOBLOCK)
         except zmq.Again:
             raise NoDaemonError(self._silence()) from None
 
-    def _ask(self, request: wire.Message, answer: type[R], *, keep: bool = False) -> R:
-        """Send a request, return its first reply. keep: more replies follow if it is `answer`."""
+    def _ask(
+        self, request: wire.Message, answer: type[R], *, keep: bool = False, instance: str = ""
+    ) -> R:
+        """Send a request, return its first reply. keep: more replies follow if it is `answer`.
+
+        instance: as for `_next`.
+        """
         self._inboxes[request.id] = deque()
         try:
             self._send(request)
-            reply, _ = self._next(request.id)
+            reply, _ = self._next(request.id, instance)
         except BaseException:
             del self._inboxes[request.id]
             raise
@@ -197,9 +233,9 @@ class Client(Closing):
         return reply
 
     def _next(self, request_id: str, instance: str = "") -> tuple[wire.Reply, bytes]:
-        """The next reply to a request. instance: of the daemon that speaks it, if it is speech.
+        """The next reply to a request. instance: of the daemon that does it, if that takes long.
 
-        For speech silence is fine while that daemon says that it is live. Raises NoDaemonError.
+        Then silence is fine while that daemon says that it is live. Raises NoDaemonError.
         """
         inbox = self._inboxes.get(request_id)
         if inbox is None:

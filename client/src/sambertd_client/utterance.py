@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,10 @@ class Utterance:
 
     The iterator yields little-endian mono PCM (`format`) at `rate` Hz and raises SpeechError
     where the utterance ends in an error. Leaving the `with` block early cancels it.
+
+    `marks` grows by those that `say` asked for, ahead of the audio they point into; whoever reads
+    them may take them out. `on_reply` is called with every reply but audio as it comes, `marks`,
+    `playing` and `done` among them: so a robot moves its lips to what the speaker plays.
     """
 
     def __init__(self, client: Client, accepted: wire.Accepted, sent_at: float) -> None:
@@ -33,6 +37,8 @@ class Utterance:
         self.start_s = accepted.start_s  # until its first audio, as the daemon expects
         self.instance = accepted.instance  # of the daemon that speaks it
         self.done: wire.Done | None = None
+        self.marks: list[wire.Mark] = []
+        self.on_reply: Callable[[wire.Reply], None] | None = None
         self.ttfa_ms: float | None = None  # sending `say` -> first audio, as seen from here
         self._client = client
         self._sent_at = sent_at
@@ -92,10 +98,19 @@ class Utterance:
             yield pcm
             if self.done is None:
                 self._client._send(wire.Credit(id=self.id))
+            return
+        self._note(reply)
+        if isinstance(reply, wire.Done) and reply.why == "error":
+            raise SpeechError(reply)
+
+    def _note(self, reply: wire.Reply) -> None:
+        """A reply that is no audio."""
+        if isinstance(reply, wire.Marks):
+            self.marks += reply.marks
         elif isinstance(reply, wire.Done):
             self._end(reply)
-            if reply.why == "error":
-                raise SpeechError(reply)
+        if self.on_reply is not None:
+            self.on_reply(reply)
 
     def read(self) -> bytes:
         """All of the PCM that is still to come."""
@@ -124,8 +139,8 @@ class Utterance:
         self._client.cancel(self.id)
         while self.done is None:
             reply, _ = self._client._next(self.id, self.instance)
-            if isinstance(reply, wire.Done):
-                self._end(reply)
+            if not isinstance(reply, wire.Audio):
+                self._note(reply)
 
     def _end(self, done: wire.Done) -> None:
         self.done = done
