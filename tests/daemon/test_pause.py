@@ -31,9 +31,7 @@ def client(quiet_card: QuietCard, start_daemon: Callable[..., LiveDaemon]) -> It
 
 def until_playing(utterance: Utterance) -> None:
     while utterance.ttfa_ms is None:
-        reply, _ = utterance._client._next(utterance.id, utterance.instance)
-        if isinstance(reply, wire.Playing):
-            utterance.ttfa_ms = reply.ttfa_ms
+        list(utterance._take())
 
 
 def sounds(card: QuietCard) -> int:
@@ -68,13 +66,13 @@ def test_a_client_gets_nothing_while_it_is_paused(client: Client) -> None:
     got = b""
     while client._pump(time.monotonic() + 0.2):
         pass
-    while client._inboxes[spoken.id]:
-        got += client._inboxes[spoken.id].popleft()[1]
+    while client._line.inboxes[spoken.id]:
+        got += client._line.inboxes[spoken.id].popleft()[1]
     assert len(got) <= 4 * 2 * CHUNK
     assert client.resume(spoken.id).ids == [spoken.id]
     assert client.resume(spoken.id).ids == []
     for _ in range(4):
-        client._send(wire.Credit(id=spoken.id))
+        client._line.send(wire.Credit(id=spoken.id))
     assert len(got + spoken.read()) == 60 * 2 * CHUNK
 
 
