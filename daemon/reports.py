@@ -32,6 +32,7 @@ CAPABILITIES = (
     "stats",
     "events",
     "cache",
+    "access",
 )
 
 
@@ -47,7 +48,7 @@ class Life:
 
 
 def welcome(
-    request_id: str, life: Life, limits: Limits, speaker: Speaker, live: list[str]
+    request_id: str, life: Life, limits: Limits, speaker: Speaker, live: list[str], role: str
 ) -> wire.Welcome:
     return wire.Welcome(
         id=request_id,
@@ -70,6 +71,7 @@ def welcome(
             per_client=limits.per_client,
         ),
         live=live,
+        role=role,
     )
 
 

@@ -21,7 +21,7 @@ from sambertd_client.protocol import (
 
 from daemon import precedence
 from daemon.patience import Patience
-from daemon.stream import Finish, Piece, Stream, Wish
+from daemon.stream import Finish, Piece, Stream, Whose, Wish
 from engines.marks import SpeechMark
 
 
@@ -149,7 +149,7 @@ class Scheduler:
         if not stream.ended:
             made = [Piece(pcm, sentence) for pcm in pieces]
             stream.outbox.extend(made)
-            stream.marks.extend(mark for mark in marks if mark.kind in stream.wish.marks)
+            stream.know(marks)
             if stream.sink == "both":
                 stream.copies.extend(made)
 
@@ -218,37 +218,35 @@ class Scheduler:
         self._end(stream, "end")
 
     def cancel(
-        self, client: bytes | None, request_id: str | None, priority: Priority | None = None
+        self, whose: Whose, request_id: str | None, priority: Priority | None = None
     ) -> list[str]:
-        """End the streams of a client, with this id and of this priority; None: any. Their ids."""
-        chosen = self._chosen(client, request_id, priority)
+        """End the streams with this id and of this priority; None: any. Their ids."""
+        chosen = self._chosen(whose, request_id, priority)
         for stream in chosen:
             self._end(stream, "cancelled")
         return [stream.id for stream in chosen]
 
-    def pause(self, client: bytes | None, request_id: str | None, now: float) -> list[Stream]:
-        """Hold the streams of a client with this id, None: any; those that were not held yet."""
-        chosen = [s for s in self._chosen(client, request_id) if not s.paused]
+    def pause(self, whose: Whose, request_id: str | None, now: float) -> list[Stream]:
+        """Hold the streams with this id, None: any; those that were not held yet."""
+        chosen = [s for s in self._chosen(whose, request_id) if not s.paused]
         for stream in chosen:
             stream.paused_since, stream.blocked_since = now, None
         return chosen
 
-    def resume(self, client: bytes | None, request_id: str | None) -> list[Stream]:
+    def resume(self, whose: Whose, request_id: str | None) -> list[Stream]:
         """Let them go on; those that were held."""
-        chosen = [s for s in self._chosen(client, request_id) if s.paused]
+        chosen = [s for s in self._chosen(whose, request_id) if s.paused]
         for stream in chosen:
             stream.paused_since = None
         return chosen
 
     def _chosen(
-        self, client: bytes | None, request_id: str | None, priority: Priority | None = None
+        self, whose: Whose, request_id: str | None, priority: Priority | None = None
     ) -> list[Stream]:
         return [
             s
             for s in self._streams.values()
-            if client in (None, s.client)
-            and request_id in (None, s.id)
-            and priority in (None, s.wish.priority)
+            if whose.owns(s) and request_id in (None, s.id) and priority in (None, s.wish.priority)
         ]
 
     def drop(self, client: bytes) -> None:

@@ -23,6 +23,7 @@ from daemon.config import Config
 from daemon.delivery import Deliverer
 from daemon.lock import EndpointLock, LockError
 from daemon.notify import Notifier
+from daemon.peers import Peers
 from daemon.playback import Speaker
 from daemon.scheduler import Scheduler
 from daemon.service import Service
@@ -65,6 +66,7 @@ class Server:
         path = config.socket_path
         self._lock = EndpointLock(path) if path else None
         self._transport = Transport(self._waker)
+        self._peers = Peers(config.access.admin_uids())
         self._worker = engine.Worker(self._waker.set)
         self._swapper = Swapper(self._waker.set)
         self._speaker = Speaker(config.speaker, self._waker.set)
@@ -134,8 +136,8 @@ class Server:
     def _serve(self) -> None:
         while not self._should_stop:
             self._transport.wait(self._pause_s())
-            for client, frames in self._transport.receive():
-                self._service.receive(client, frames)
+            for came in self._transport.receive():
+                self._service.receive(came.client, came.frames, self._peers.of(came.origin))
             self._take_results()
             if self._loaded is not None and self._speaker.settled:
                 self._ready(self._loaded)

@@ -20,7 +20,7 @@ from .speak import say
 from .terminal import fail
 
 DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"\n\n'
-ONE = "of one utterance; default: all, of every client"
+ONE = "of one utterance; default: all: an admin's of every client, else those of this user"
 SHOWS = ("voices", "status", "engines", "stats", "events", "info")
 OURS = ("say", "cancel", "pause", "resume", "load", "unload", *SHOWS)
 GROUP = "sambertctl.commands"

@@ -11,7 +11,7 @@ from .codes import PROTOCOL_MAX
 
 Sink = Literal["client", "speaker", "both", "none"]
 Format = Literal["pcm_s16le", "f32le"]
-Scope = Literal["mine", "all"]
+Scope = Literal["mine", "user", "all"]  # this connection's; its user's or key's; everybody's
 Priority = Literal["important", "message", "text", "notification", "progress"]
 Policy = Literal["append", "replace", "drop"]
 Markup = Literal["text", "ssml", "symbols"]
