@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from sambertd_client import protocol as wire
 
@@ -17,7 +18,22 @@ from daemon.stats import Stats
 from daemon.voices import Shelf
 
 # what not every daemon of protocol 1 has: docs/PROTOCOL.md
-CAPABILITIES = ("priority", "key", "deadline", "rate", "append", "pause", "stats", "events")
+CAPABILITIES = (
+    "priority",
+    "key",
+    "load",
+    "deadline",
+    "rate",
+    "append",
+    "pause",
+    "marks",
+    "ssml",
+    "symbols",
+    "stats",
+    "events",
+    "cache",
+    "access",
+)
 
 
 @dataclass(slots=True)
@@ -32,7 +48,7 @@ class Life:
 
 
 def welcome(
-    request_id: str, life: Life, limits: Limits, speaker: Speaker, live: list[str]
+    request_id: str, life: Life, limits: Limits, speaker: Speaker, live: list[str], role: str
 ) -> wire.Welcome:
     return wire.Welcome(
         id=request_id,
@@ -55,10 +71,11 @@ def welcome(
             per_client=limits.per_client,
         ),
         live=live,
+        role=role,
     )
 
 
-def voice_list(request_id: str, shelf: Shelf) -> wire.VoiceList:
+def voice_list(request_id: str, shelf: Shelf, folder: Path) -> wire.VoiceList:
     default = next(iter(shelf.voices), "")
     entries = [
         wire.VoiceEntry(
@@ -73,7 +90,9 @@ def voice_list(request_id: str, shelf: Shelf) -> wire.VoiceList:
         for info in (voice.info for voice in shelf.voices.values())
     ]
     broken = [wire.BrokenVoice(path=b.path, code=b.code, text=b.text) for b in shelf.broken]
-    return wire.VoiceList(id=request_id, voices=entries, broken=broken)
+    return wire.VoiceList(
+        id=request_id, voices=entries, broken=broken, folder=str(folder.absolute())
+    )
 
 
 def status(
@@ -109,6 +128,7 @@ def status(
         synth_s=stats.synth_s,
         ttfa_ms_p50=stats.ttfa_ms_p50(),
         engines=engines,
+        cache=cache_figures(shelf),
         speaker=wire.SpeakerStatus(
             available=sound.available,
             device=sound.device,
@@ -122,7 +142,7 @@ def status(
 
 
 def stats(
-    request_id: str, life: Life, counted: Stats, speaker: Speaker, events: Events
+    request_id: str, life: Life, shelf: Shelf, counted: Stats, speaker: Speaker, events: Events
 ) -> wire.StatsReport:
     return wire.StatsReport(
         id=request_id,
@@ -142,4 +162,12 @@ def stats(
         subscribers=len(events),
         events=events.told,
         events_dropped=events.dropped,
+        cache=cache_figures(shelf),
     )
+
+
+def cache_figures(shelf: Shelf) -> wire.CacheFigures | None:
+    """Of phrases said before; None where there is no cache, or not yet."""
+    if shelf.phrases is None:
+        return None
+    return wire.CacheFigures(**asdict(shelf.phrases.figures()))

@@ -9,10 +9,12 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from engines.errors import EngineError, StoreError
 from engines.opening import Opened, Opener, open_engines
 from engines.pack import VoicePack
+from engines.phrases import PhraseCache, VoicePhrases
 from engines.session import Session, release
 from engines.store import MANIFEST, Backend, Engine, Store
 from engines.voice import RuntimeOptions, Voice
@@ -67,9 +69,11 @@ class Keeper:
         store: Store,
         options: RuntimeOptions,
         openers: Openers = lambda pack: {},
+        phrases: PhraseCache | None = None,
     ) -> None:
-        """openers: of a pack's engines on a GPU; see `open_engines`."""
+        """openers: of a pack's engines on a GPU; see `open_engines`. phrases: of all voices."""
         self._store, self._options, self._openers = store, options, openers
+        self._phrases = phrases
 
     def load(self, folder: Path) -> Resident:
         """A pack, warm; on its own graphs where its engines cannot be used.
@@ -83,12 +87,12 @@ class Keeper:
         _tell(pack, opened)
         if opened.sessions:
             try:
-                return Resident(pack, self._proved(pack, opened.sessions), opened, stamp)
+                return Resident(pack, self._proved(pack, opened), opened, stamp)
             except EngineError as error:
                 release(opened.sessions.values())
                 opened = Opened(refused={"voice": StoreError(error.code, str(error))})
                 _tell(pack, opened)
-        return Resident(pack, self._warm(pack, {}), opened, stamp)
+        return Resident(pack, self._warm(pack, opened), opened, stamp)
 
     def renew(self, resident: Resident) -> Resident:
         """A resident with the engines the store has now; the same one if they have not changed.
@@ -103,7 +107,7 @@ class Keeper:
         opened = self._open(pack, resident.opened)
         if not opened.refused:
             try:
-                voice = self._proved(pack, {**_own(resident), **opened.sessions})
+                voice = self._proved(pack, opened, _own(resident))
                 return Resident(pack, voice, opened, stamp)
             except EngineError as error:
                 opened.refused["voice"] = StoreError(error.code, str(error))
@@ -122,10 +126,13 @@ class Keeper:
             reason = f"opening the engines failed ({type(error).__name__}: {error}); build again"
             return Opened(refused={"manifest": StoreError("engine_corrupt", reason)})
 
-    def _proved(self, pack: VoicePack, sessions: dict[str, Session]) -> Voice:
-        """A warm voice on engines of the store. Raises EngineError, whatever is wrong with them."""
+    def _proved(
+        self, pack: VoicePack, opened: Opened, own: Mapping[str, Session] = MappingProxyType({})
+    ) -> Voice:
+        """A warm voice on engines of the store, and on sessions of the pack's own graphs, if there
+        are any yet. Raises EngineError, whatever is wrong with them."""
         try:
-            return self._warm(pack, sessions)
+            return self._warm(pack, opened, own)
         except EngineError:
             raise
         except Exception as error:
@@ -136,8 +143,12 @@ class Keeper:
                 "them again",
             ) from error
 
-    def _warm(self, pack: VoicePack, sessions: dict[str, Session]) -> Voice:
-        voice = Voice(pack, self._options, sessions)
+    def _warm(
+        self, pack: VoicePack, opened: Opened, own: Mapping[str, Session] = MappingProxyType({})
+    ) -> Voice:
+        cache = self._phrases
+        phrases = None if cache is None else VoicePhrases(cache, pack, opened.engines)
+        voice = Voice(pack, self._options, {**own, **opened.sessions}, phrases)
         try:
             voice.warm_up()
         except BaseException:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal
 
@@ -20,10 +20,12 @@ from engines.pack import VoiceFile
 from engines.phrases import Phrase, VoicePhrases
 from engines.session import Floats, Session
 from engines.style import Controls
+from engines.text.sentence import Unread
 from engines.vocoder import VocoderStream
 
 Cancelled = Stopped
-PhraseUse = Literal["use", "recall", "ignore"]  # recall: used, but nothing new is kept
+# recall: used, but nothing new is kept; refresh: spoken anew, in the place of what is kept
+PhraseUse = Literal["use", "recall", "refresh", "ignore"]
 FIRST_CHUNK = 6  # mel frames
 LARGEST_CHUNK = 48  # mel frames
 LARGEST_OVERLAPPING = 96  # mel frames; of a vocoder that looks ahead, which small chunks cost more
@@ -35,12 +37,14 @@ class AudioChunk:
     """PCM float32 (n,) in [-1, 1] of sentence number `sentence`.
 
     marks: of a whole part of the text, with the first of its chunks, which may be the silence
-    ahead of it. So none comes later than the chunk it points into.
+    ahead of it. So none comes later than the chunk it points into. known: its part was kept from
+    earlier, and not made.
     """
 
     pcm: Floats
     sentence: int
     marks: tuple[SpeechMark, ...] = ()
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +71,13 @@ class Plan:
     """What to say, part by part as they are needed, and how. A plan can be spoken once.
 
     phrases: whether those that are kept from earlier are used, and new ones kept.
+    unread: what of the text is not in the speech; it grows as parts are taken.
     """
 
     parts: Iterator[Part]
     controls: Controls
     phrases: PhraseUse = "use"
+    unread: list[Unread] = field(default_factory=list)
 
     def told(self, part: Part) -> Controls:
         """How a part is said."""
@@ -97,7 +103,7 @@ class _Start:
     def marks(self, hop: int, at: int) -> tuple[SpeechMark, ...]:
         """Of the part, which begins at sample `at`."""
         said = self.part.said
-        return speech_marks(said, self.durations, hop, at) if said else ()
+        return speech_marks(said, self.durations, hop, at, self.part.marks) if said else ()
 
 
 Items = Handover[_Start | Floats]
@@ -172,7 +178,7 @@ class Pipeline:
             items.put(None)
 
     def _recalled(self, part: Part, plan: Plan) -> Phrase | None:
-        if self._phrases is None or plan.phrases == "ignore":
+        if self._phrases is None or plan.phrases in ("refresh", "ignore"):
             return None
         return self._phrases.get(part.ids, plan.told(part))
 
@@ -185,7 +191,7 @@ class Pipeline:
             marks = start.marks(hop, at + len(pause))
             speech = self._speech(start, plan, items)
             for pcm in chain([pause] if len(pause) else [], speech):
-                yield AudioChunk(pcm, start.part.sentence, marks)
+                yield AudioChunk(pcm, start.part.sentence, marks, start.known is not None)
                 at, marks = at + len(pcm), ()
             if at < end:
                 return
@@ -196,7 +202,8 @@ class Pipeline:
         if start.known is not None:
             yield from self._known(start.known, items)
             return
-        keep, told = self._phrases if plan.phrases == "use" else None, plan.told(start.part)
+        keep = self._phrases if plan.phrases in ("use", "refresh") else None
+        told = plan.told(start.part)
         made: list[Floats] = []
         for pcm in self._sentence(start.frames, told, items):
             if keep is not None:

@@ -81,15 +81,20 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def default_root(environ: Mapping[str, str]) -> Path:
+    """Where engines are kept if nobody says."""
+    return cache_folder(environ) / "engines"
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
     """The folder that systemd gives the service, else the user's cache."""
     given = environ.get("CACHE_DIRECTORY", "").partition(":")[0]
     if given:
-        return Path(given) / "engines"
+        return Path(given)
     try:
         home = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:  # a user without a home, as in a container
         home = Path("/var/cache")
-    return home / "sambertd" / "engines"
+    return home / "sambertd"
 
 
 def pack_digest(pack: VoicePack) -> str:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import Config, ConfigError, parse
+from daemon.config import Config, parse
+from daemon.config_errors import ConfigError
 
 ENV = {"XDG_RUNTIME_DIR": "/run/user/1", "HOME": "/home/robot"}
 
@@ -58,6 +59,8 @@ def test_every_setting_of_the_speaker(tmp_path: Path) -> None:
         ("[speaker]\nlead_in_s = 3", "speaker.lead_in_s"),
         ("[speaker]\nidle_close_s = 0.5", "speaker.idle_close_s"),
         ("voices = 1", "voices"),
+        ("[access]\nadmins = ['no-such-user']", "access.admins.*no-such-user"),
+        ("[access]\nadmins = 'root'", "access.admins.*list of strings"),
         ("log_level = 'loud'", "log_level"),
         ("endpoint = 'ipc://'", "endpoint"),
         (f"endpoint = 'ipc:///{'x' * 107}'", "107"),
@@ -105,6 +108,20 @@ def test_engines_are_built_in_the_background_and_kept_where_systemd_or_the_user_
     assert (engines.build, engines.store, engines.vocoder_threads) == ("wait", Path("/other"), 3)
     file.write_text("[engines]\nvocoder_threads = 3\n")
     assert parse(["--config", str(file)], ENV).engines.store.name == "engines"
+
+
+def test_phrases_are_kept_beside_the_engines_or_where_the_settings_say(tmp_path: Path) -> None:
+    cache = parse([], {**ENV, "CACHE_DIRECTORY": "/var/cache/sambertd"}).cache
+    assert (cache.enabled, cache.folder) == (True, Path("/var/cache/sambertd/phrases"))
+    assert parse([], {**ENV, "XDG_CACHE_HOME": "/c"}).cache.folder == Path("/c/sambertd/phrases")
+    file = tmp_path / "sambertd.toml"
+    file.write_text("[cache]\nenabled = false\nfolder = 'kept'\nmemory_mb = 0\n")
+    cache = parse(["--config", str(file)], ENV).cache
+    assert (cache.enabled, cache.folder, cache.memory_mb) == (False, tmp_path / "kept", 0)
+    assert cache.open() is None
+    file.write_text("[cache]\ndisk_mb = -1\n")
+    with pytest.raises(ConfigError, match=r"cache\.disk_mb: -1 is not within 0 and"):
+        parse(["--config", str(file)], ENV)
 
 
 def test_the_checkout_has_its_own_voices() -> None:

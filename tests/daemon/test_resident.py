@@ -134,7 +134,9 @@ def test_a_bug_that_engines_bring_out_is_theirs(
     slow_build.good(pack, store)
     own: Any = Voice.__init__
 
-    def init(self: Voice, pack: VoicePack, options: RuntimeOptions, engines: object = None) -> None:
+    def init(
+        self: Voice, pack: VoicePack, options: RuntimeOptions, engines: object, *more: object
+    ) -> None:
         if engines:
             raise KeyError("memory_kv")
         own(self, pack, options)

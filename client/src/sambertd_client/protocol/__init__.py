@@ -7,6 +7,7 @@ with every msgpack limit set and validate into the structs of this package, or r
 """
 
 from ..engine_facts import EngineBuild, GraphEngine, RefusedEngine, VoiceEngines
+from .changes import Load, Loaded, Unload, Unloaded
 from .codes import (
     BAD_FIELD,
     BAD_FRAMES,
@@ -20,6 +21,7 @@ from .codes import (
     MAX_FRAME_BYTES,
     MAX_RATE,
     MIN_RATE,
+    NOT_ALLOWED,
     NOT_OPEN,
     NOT_READY,
     PROTOCOL_MAX,
@@ -35,6 +37,7 @@ from .codes import (
     UNKNOWN_TYPE,
     UNKNOWN_VOICE,
     UNSUPPORTED_VERSION,
+    VOICE_NEEDED,
 )
 from .events import (
     Event,
@@ -66,8 +69,11 @@ from .frames import (
 from .message import (
     Format,
     Id,
+    MarkKind,
+    Markup,
     Message,
     Name,
+    PhraseUse,
     Policy,
     Priority,
     Scope,
@@ -75,6 +81,7 @@ from .message import (
     State,
     Why,
 )
+from .phrases import CacheFigures
 from .requests import (
     Append,
     Cancel,
@@ -96,6 +103,8 @@ from .speech import (
     Cancelled,
     Done,
     Error,
+    Mark,
+    Marks,
     Paused,
     Playing,
     Resumed,
@@ -114,6 +123,7 @@ __all__ = [
     "MAX_FRAME_BYTES",
     "MAX_RATE",
     "MIN_RATE",
+    "NOT_ALLOWED",
     "NOT_OPEN",
     "NOT_READY",
     "PROTOCOL_MAX",
@@ -129,11 +139,13 @@ __all__ = [
     "UNKNOWN_TYPE",
     "UNKNOWN_VOICE",
     "UNSUPPORTED_VERSION",
+    "VOICE_NEEDED",
     "Accepted",
     "Append",
     "Appended",
     "Audio",
     "BrokenVoice",
+    "CacheFigures",
     "Cancel",
     "Cancelled",
     "Credit",
@@ -150,11 +162,18 @@ __all__ = [
     "Hello",
     "Id",
     "Limits",
+    "Load",
+    "Loaded",
+    "Mark",
+    "MarkKind",
+    "Marks",
+    "Markup",
     "Message",
     "Name",
     "Pause",
     "Paused",
     "Percentiles",
+    "PhraseUse",
     "Playing",
     "Policy",
     "Priority",
@@ -175,6 +194,8 @@ __all__ = [
     "StatusReport",
     "Subscribe",
     "Subscribed",
+    "Unload",
+    "Unloaded",
     "Unsubscribe",
     "VoiceEngines",
     "VoiceEntry",

@@ -8,9 +8,10 @@ from typing import Literal, Optional
 import msgspec
 
 from .message import Message, Priority, Sink
+from .phrases import CacheFigures
 
 EventKind = Literal[
-    "accepted", "started", "paused", "resumed", "done", "state", "speaker", "engines"
+    "accepted", "started", "paused", "resumed", "done", "state", "speaker", "engines", "voices"
 ]
 
 
@@ -70,3 +71,4 @@ class StatsReport(Message, tag="stats_report", kw_only=True, frozen=True):
     subscribers: int
     events: int  # sent
     events_dropped: int
+    cache: Optional[CacheFigures] = None  # None: there is none

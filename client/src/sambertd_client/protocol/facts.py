@@ -9,6 +9,7 @@ import msgspec
 
 from ..engine_facts import VoiceEngines
 from .message import Message, Sink, State
+from .phrases import CacheFigures
 
 
 class Limits(msgspec.Struct, kw_only=True, frozen=True):
@@ -32,6 +33,7 @@ class Welcome(Message, tag="welcome", kw_only=True, frozen=True):
     limits: Limits
     rates: Optional[tuple[int, int]] = None  # Hz, lowest and highest that `say` may ask for
     capabilities: list[str] = msgspec.field(default_factory=list)
+    role: str = ""  # of this connection: "read", "speak" or "admin"
     live: Optional[list[str]] = None  # ids of this connection's `say` whose `done` is still to come
 
 
@@ -54,6 +56,7 @@ class BrokenVoice(msgspec.Struct, kw_only=True, frozen=True):
 class VoiceList(Message, tag="voice_list", kw_only=True, frozen=True):
     voices: list[VoiceEntry]
     broken: list[BrokenVoice]
+    folder: str = ""  # where the daemon looks for packs
 
 
 class SpeakerStatus(msgspec.Struct, kw_only=True, frozen=True):
@@ -90,6 +93,7 @@ class StatusReport(Message, tag="status_report", kw_only=True, frozen=True):
     ttfa_ms_p50: Optional[float] = None  # over the last 100 utterances
     # for people: a line on each voice's engines and their build
     engines: list[str] = msgspec.field(default_factory=list)
+    cache: Optional[CacheFigures] = None  # None: there is none
 
 
 class EngineReport(Message, tag="engine_report", kw_only=True, frozen=True):

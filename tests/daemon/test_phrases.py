@@ -1,0 +1,252 @@
+"""Phrases said before, over real sockets and with a real voice of random weights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sambertd_client import Client, cli
+from sambertd_client import protocol as wire
+
+from benchmarks import random_voice
+from daemon.cache_config import CacheConfig
+from daemon.config import Config, EngineConfig, SpeakerConfig
+from daemon.server import Server
+from engines.pack import VoicePack
+from engines.store import Store
+from tests.daemon import slow_build
+
+TEXT = "电梯正在上行，请站稳扶好。"
+OTHER = "今天天气真好。"
+KB = 1024
+
+
+@pytest.fixture(scope="module")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("voices")
+    random_voice.write(random_voice.tiny(nsf=False), folder / "one", "one")
+    return folder
+
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def endpoint(folder: Path) -> str:
+    return f"ipc://{folder / 'd.sock'}"
+
+
+@pytest.fixture
+def start(folder: Path, voices: Path, endpoint: str) -> Iterator[Start]:
+    """Starts a daemon with these settings of the cache, and ends the one before."""
+    running: list[tuple[Server, threading.Thread]] = []
+
+    def stop() -> None:
+        while running:
+            server, thread = running.pop()
+            server.stop()
+            thread.join(30)
+            assert not thread.is_alive()
+
+    def start(**settings: object) -> Server:
+        stop()
+        cache = replace(CacheConfig(folder=folder / "phrases"), **settings)  # type: ignore[arg-type]
+        engines = EngineConfig(build="never", store=folder / "engines")
+        quiet = SpeakerConfig(enabled=False)
+        server = Server(Config(endpoint, voices, engines=engines, cache=cache, speaker=quiet))
+        thread = threading.Thread(target=server.run)
+        running.append((server, thread))
+        thread.start()
+        with Client(endpoint, timeout=30) as client:
+            while client.status().state == "loading":
+                time.sleep(0.01)
+        return server
+
+    yield start
+    stop()
+
+
+def say(endpoint: str, text: str = TEXT, **wishes: object) -> tuple[bytes, float]:
+    """Its PCM, and the share of it that was kept from earlier."""
+    with Client(endpoint, timeout=30) as client:
+        speech = client.say(text, **wishes)  # type: ignore[arg-type]
+        pcm = speech.read()
+        assert speech.done is not None
+        assert len(pcm) == 2 * speech.done.samples > 0
+        return pcm, speech.done.cached
+
+
+def kept(endpoint: str) -> wire.CacheFigures:
+    with Client(endpoint) as client:
+        told = client.stats().cache
+        assert told is not None
+        assert client.status().cache is not None
+        return told
+
+
+def until_on_disk(endpoint: str, count: int) -> None:
+    """They are written behind the speaker's back."""
+    deadline = time.monotonic() + 20
+    while kept(endpoint).on_disk < count:
+        assert time.monotonic() < deadline, kept(endpoint)
+        time.sleep(0.02)
+
+
+def test_what_was_said_before_is_the_same_to_the_sample(start: Start, endpoint: str) -> None:
+    start()
+    fresh, cached = say(endpoint, cache="ignore")
+    assert (cached, kept(endpoint).in_memory) == (0.0, 0)
+    assert say(endpoint) == (fresh, 0.0)
+    assert say(endpoint) == (fresh, 1.0)
+    told = kept(endpoint)
+    assert (told.from_memory, told.missed, told.in_memory) == (1, 1, 1)
+    assert told.memory_bytes > 2 * len(fresh)
+    part, cached = say(endpoint, TEXT + OTHER)
+    assert part.startswith(fresh)
+    assert 0 < cached < 1
+    assert say(endpoint, TEXT, speed=1.5)[1] == 0.0
+    assert say(endpoint, TEXT, volume=0.5)[1] == 0.0
+
+
+def test_each_way_to_use_it(start: Start, endpoint: str) -> None:
+    start()
+    assert say(endpoint, cache="recall")[1] == 0.0
+    assert kept(endpoint).in_memory == 0, "nothing new is kept"
+    assert say(endpoint, cache="refresh")[1] == 0.0
+    assert say(endpoint, cache="recall")[1] == 1.0
+    assert say(endpoint, cache="refresh")[1] == 0.0, "made anew"
+    assert kept(endpoint).in_memory == 1
+    assert say(endpoint, cache="ignore")[1] == 0.0
+
+
+def test_it_outlives_the_daemon_on_disk(start: Start, endpoint: str) -> None:
+    start()
+    fresh, _ = say(endpoint)
+    until_on_disk(endpoint, 1)
+    start()
+    assert say(endpoint) == (fresh, 1.0)
+    assert kept(endpoint).from_disk == 1
+    start(disk_mb=0)
+    assert say(endpoint) == (fresh, 0.0)
+
+
+def test_a_file_that_was_damaged_is_dropped_and_spoken_anew(
+    start: Start, endpoint: str, folder: Path
+) -> None:
+    start()
+    fresh, _ = say(endpoint)
+    until_on_disk(endpoint, 1)
+    (file,) = (folder / "phrases").glob("*.phrase")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    start()
+    assert say(endpoint) == (fresh, 0.0)
+    assert kept(endpoint).dropped == 1
+    assert say(endpoint) == (fresh, 1.0)
+
+
+def test_memory_and_disk_are_bounded_and_the_longest_unused_goes(
+    start: Start, endpoint: str, folder: Path
+) -> None:
+    start(memory_mb=1, disk_mb=1)
+    texts = [f"第{number}号请到窗口办理业务，谢谢您的耐心等待。" for number in range(12)]
+    for text in texts:
+        say(endpoint, text)
+        say(endpoint, texts[0])  # in use all the time
+    told = kept(endpoint)
+    assert 0 < told.memory_bytes <= KB * KB
+    assert told.in_memory < len(texts)
+    deadline = time.monotonic() + 20
+    while len(list((folder / "phrases").glob("*.phrase"))) != kept(endpoint).on_disk:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert 0 < kept(endpoint).disk_bytes <= KB * KB
+    assert say(endpoint, texts[0])[1] == 1.0
+    assert say(endpoint, texts[1])[1] == 0.0
+
+
+def test_other_engines_never_say_what_was_kept_of_these(
+    start: Start, endpoint: str, folder: Path, voices: Path
+) -> None:
+    start()
+    say(endpoint)
+    assert say(endpoint)[1] == 1.0
+    slow_build.good(VoicePack(voices / "one"), Store(folder / "engines"))
+    deadline = time.monotonic() + 30
+    with Client(endpoint) as client:
+        while not all(graph.built for graph in client.engines().voices[0].graphs):
+            assert time.monotonic() < deadline, "the engines were not taken up"
+            time.sleep(0.02)
+    assert say(endpoint)[1] == 0.0
+    assert say(endpoint)[1] == 1.0
+
+
+def test_without_a_cache_all_is_made(
+    start: Start, endpoint: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(enabled=False)
+    assert say(endpoint)[1] == say(endpoint)[1] == 0.0
+    assert not (folder / "phrases").exists()
+    with Client(endpoint) as client:
+        assert client.stats().cache is None
+    assert cli.main(["status", "--endpoint", endpoint]) == 0
+    assert "phrases: none are kept" in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_used_costs_a_warning(
+    start: Start, endpoint: str, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "phrases").write_text("a file where a folder should be")
+    start()
+    fresh, _ = say(endpoint)
+    assert say(endpoint) == (fresh, 1.0), "from memory"
+    assert kept(endpoint).on_disk == 0
+    assert [r for r in caplog.records if "phrases cannot be kept" in r.message]
+
+
+@pytest.fixture
+def full_disk(folder: Path) -> Iterator[Path]:
+    place = folder / "small"
+    place.mkdir()
+    size = ["-t", "tmpfs", "-o", "size=16k", "none", str(place)]
+    if os.geteuid() or subprocess.run(["mount", *size], capture_output=True).returncode:
+        pytest.skip("A FULL DISK WAS NOT TRIED: this needs root and may mount a tmpfs")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_costs_a_warning(
+    start: Start, endpoint: str, full_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    start(folder=full_disk / "phrases")
+    fresh, _ = say(endpoint)
+    assert say(endpoint) == (fresh, 1.0), "from memory"
+    deadline = time.monotonic() + 20
+    while not [r for r in caplog.records if "phrases cannot be kept" in r.message]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert "No space left" in caplog.text
+    assert say(endpoint, OTHER)[0]
+    assert not list((full_disk / "phrases").iterdir()), "nothing half is left"
+
+
+def test_sambertctl_tells_of_it(
+    start: Start, endpoint: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start()
+    out = ["--out", str(folder / "speech.wav"), "--endpoint", endpoint]
+    for words in ("", "100% of it was said before"):
+        assert cli.main(["say", TEXT, *out]) == 0
+        assert words in (told := capsys.readouterr().out)
+    assert cli.main(["say", TEXT, "--cache", "refresh", *out]) == 0
+    assert "said before" not in capsys.readouterr().out, told
+    for command in ("status", "stats"):
+        assert cli.main([command, "--endpoint", endpoint]) == 0
+        assert "phrases: 1 in memory" in capsys.readouterr().out
