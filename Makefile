@@ -100,13 +100,7 @@ coverage: $(CI)  ## which lines and branches the tests reach; ARGS="tests/client
 install:  ## sudo make install: into /opt/sambertd, as a service; again for an upgrade
 	@systemd/install install
 
-uncoverage: $(CI)  ## which lines and branches the tests reach; ARGS="tests/client tests/daemon" for a part
-	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --skip-covered
-
-install:  ## sudo make uninstall: settings, voices and engines stay unless PURGE=1
+uninstall:  ## sudo make uninstall: settings, voices and engines stay unless PURGE=1
 	@systemd/install uninstall
 
 wheelhouse:  ## fetch what install needs into WHEELHOUSE=DIR, for a box without internet
