@@ -70,6 +70,15 @@ PARTS = (
         ("engines/text/data/words/neutral.txt",),
     ),
     Part(
+        "CLDR names of emoji",
+        "48",
+        "data",
+        "Unicode-3.0",
+        "Names of emoji in Chinese, changed",
+        "https://github.com/unicode-org/cldr-json",
+        ("engines/text/data/emoji/zh.txt",),
+    ),
+    Part(
         "voice yue",
         "1",
         "machine-learning-model",
@@ -77,12 +86,5 @@ PARTS = (
         "The built-in voice, trained on recordings of Yue Tan (Shtooka, cmn-caen-tan)",
         "https://github.com/hugolpz/audio-cmn",
         ("voices/yue/voice.toml", *(f"voices/yue/{name}.onnx" for name in GRAPHS)),
-    ),
-)
-OWN = (  # under the licence of the project
-    *(f"english/{name}.txt" for name in ("words", "letters")),
-    *(
-        f"words/{name}.txt"
-        for name in ("usual", "phrases", "surnames", "context", "not_erhua", "full_zi")
     ),
 )

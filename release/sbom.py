@@ -43,7 +43,7 @@ SPDX = {  # what packages say, where that is no identifier of SPDX
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }
 IDENTIFIER = re.compile(
-    r"(MIT|MIT-0|ISC|Apache-2\.0|BSD-[23]-Clause|MPL-2\.0|L?GPL-[\d.]+-(only|or-later)|CC-.*)"
+    r"(MIT|MIT-0|ISC|Apache-2\.0|BSD-[23]-Clause|MPL-2\.0|L?GPL-[\d.]+-(only|or-later)|Unicode-3\.0|CC-.*)"
 )
 
 
