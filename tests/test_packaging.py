@@ -268,10 +268,8 @@ def imported(path: Path) -> set[str]:
     ],
 )
 def test_what_is_imported_is_declared(folder: str, declared: tuple[str, ...]) -> None:
-    allowed = {canonical(Requirement(text).name) for text in declared} | {
-        "sambertd",
-        "sambertd-client",
-    }
+    allowed = {canonical(Requirement(text).name) for text in declared}
+    allowed |= {"sambertd", "sambertd-client"}
     distributions = metadata.packages_distributions()
     for path in (ROOT / folder).rglob("*.py"):
         for name in imported(path) - sys.stdlib_module_names:
