@@ -27,6 +27,7 @@ CAPABILITIES = (
     "append",
     "pause",
     "marks",
+    "progress",
     "ssml",
     "symbols",
     "stats",

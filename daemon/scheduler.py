@@ -149,7 +149,7 @@ class Scheduler:
         if not stream.ended:
             made = [Piece(pcm, sentence) for pcm in pieces]
             stream.outbox.extend(made)
-            stream.marks.extend(mark for mark in marks if mark.kind in stream.wish.marks)
+            stream.know(marks)
             if stream.sink == "both":
                 stream.copies.extend(made)
 
@@ -211,6 +211,7 @@ class Scheduler:
         stream.first_audio = now if stream.first_audio is None else stream.first_audio
         stream.seq += 1
         stream.samples += len(piece.pcm) // stream.sample_bytes
+        stream.sentence = piece.sentence
         self._end_if_taken(stream)
 
     def played(self, stream: Stream) -> None:

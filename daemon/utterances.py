@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sambertd_client import protocol as wire
 
+from daemon import marking
 from daemon import worker as engine
 from daemon.checks import check, check_length
 from daemon.config import Limits
@@ -176,12 +177,13 @@ class Utterances:
         now, pace = time.monotonic(), self._deliverer.pace
         form = PcmForm(voice.info.sample_rate, say.rate, say.format)
         chars, kinds = spoken_chars(say.text, say.markup), frozenset(say.marks)
-        wish = Wish(say.priority, say.queue, chars, key, say.deadline_s, kinds, owner)
+        wish = Wish(say.priority, say.queue, chars, key, say.deadline_s, kinds, say.progress, owner)
         stream = self._scheduler.admit(client, say.id, say.sink, form.rate, say.credit, now, wish)
         stream.sample_bytes = form.sample_bytes
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
         texts = deque(() if say.more else (Text(say.text, 0),))
-        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, kinds)
+        timed = kinds | marking.WORDS if stream.plays else kinds
+        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, timed)
         self._jobs[stream] = job
         if say.more:
             job.append(say.text)

@@ -107,6 +107,7 @@ from .speech import (
     Marks,
     Paused,
     Playing,
+    Progress,
     Resumed,
 )
 
@@ -177,6 +178,7 @@ __all__ = [
     "Playing",
     "Policy",
     "Priority",
+    "Progress",
     "ProtocolError",
     "RefusedEngine",
     "Reply",
