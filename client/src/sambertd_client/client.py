@@ -90,6 +90,18 @@ class Client(Closing):
             text = "the daemon was lost while it loaded the voice; start `sambertd`, load it again"
             raise NoDaemonError(text) from error
 
+    def reload(self) -> wire.Reloaded:
+        """Have the settings and the folder of voices read again; once all of it counts.
+
+        Raises RefusedError, with the code bad_config, where the settings are wrong.
+        """
+        instance = self.hello().instance
+        try:
+            return self._ask(wire.Reload(id=self._new_id()), wire.Reloaded, instance=instance)
+        except NoDaemonError as error:
+            text = "the daemon was lost while it read its settings; start `sambertd`"
+            raise NoDaemonError(text) from error
+
     def unload(self, name: str) -> wire.Unloaded:
         """Take a voice out of the daemon's memory; what has begun ends on it."""
         return self._ask(wire.Unload(id=self._new_id(), name=name), wire.Unloaded)

@@ -7,7 +7,7 @@ from typing import Annotated, Optional, Union
 
 from msgspec import Meta
 
-from .changes import Load, Unload
+from .changes import Load, Reload, Unload
 from .codes import FORMAT, MAX_CREDIT, MAX_RATE, MIN_RATE
 from .events import Stats, Subscribe, Unsubscribe
 from .message import Format, Id, Message, Name, PhraseUse, Policy, Priority, Scope, Sink
@@ -109,4 +109,5 @@ Request = Union[
     Unsubscribe,
     Load,
     Unload,
+    Reload,
 ]
