@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from daemon import hugepages, journal
-from daemon.config import ConfigError, only_checks, parse
+from daemon.config import only_checks, parse
+from daemon.config_errors import ConfigError
 from daemon.server import Server
 from daemon.toml_text import written
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sambertd_client import protocol as wire
 
 from daemon.config import Limits
+from daemon.markup import spoken_chars
 from daemon.playback import Speaker
 from daemon.reports import Life
 from daemon.scheduler import RefusedError
@@ -23,7 +24,10 @@ def check(
         raise RefusedError(wire.SHUTTING_DOWN, "the daemon is shutting down")
     if not say.text.strip() and not say.more:
         raise RefusedError(wire.TEXT_EMPTY, "there is no text to speak")
-    check_length(len(say.text), limits)
+    if say.more and say.markup != "text":
+        text = f"more is for plain text, and markup is {say.markup!r}; send all of it in one `say`"
+        raise RefusedError(wire.BAD_FIELD, text)
+    check_length(spoken_chars(say.text, say.markup), limits)
     voices = shelf.voices
     voice = voices.get(say.voice) if say.voice else next(iter(voices.values()))
     if voice is None:

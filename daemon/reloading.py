@@ -15,7 +15,8 @@ from pathlib import Path
 
 from sambertd_client import protocol as wire
 
-from daemon.config import Config, ConfigError
+from daemon.config import Config
+from daemon.config_errors import ConfigError
 from daemon.delivery import Deliverer
 from daemon.notify import Notifier
 from daemon.reports import Life

@@ -27,9 +27,13 @@ CAPABILITIES = (
     "rate",
     "append",
     "pause",
+    "marks",
+    "ssml",
+    "symbols",
     "stats",
     "events",
     "cache",
+    "access",
 )
 
 
@@ -45,7 +49,7 @@ class Life:
 
 
 def welcome(
-    request_id: str, life: Life, limits: Limits, speaker: Speaker, live: list[str]
+    request_id: str, life: Life, limits: Limits, speaker: Speaker, live: list[str], role: str
 ) -> wire.Welcome:
     return wire.Welcome(
         id=request_id,
@@ -68,6 +72,7 @@ def welcome(
             per_client=limits.per_client,
         ),
         live=live,
+        role=role,
     )
 
 

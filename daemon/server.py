@@ -22,6 +22,7 @@ from daemon.config import Config
 from daemon.delivery import Deliverer
 from daemon.lock import EndpointLock, LockError
 from daemon.notify import Notifier
+from daemon.peers import Peers
 from daemon.playback import Speaker
 from daemon.scheduler import Scheduler
 from daemon.service import Service
@@ -69,6 +70,7 @@ class Server:
         path = config.socket_path
         self._lock = EndpointLock(path) if path else None
         self._transport = Transport(self._waker)
+        self._peers = Peers(config.access.admin_uids())
         self._worker = engine.Worker(self._waker.set)
         self._swapper = Swapper(self._waker.set)
         self._speaker = Speaker(config.speaker, self._waker.set)
@@ -94,6 +96,7 @@ class Server:
             self._swapper,
             self._builder,
             self._notifier,
+            self._peers,
             reread or (lambda: config),
         )
 
@@ -148,8 +151,8 @@ class Server:
     def _serve(self) -> None:
         while not self._should_stop:
             self._transport.wait(self._pause_s())
-            for client, frames in self._transport.receive():
-                self._service.receive(client, frames)
+            for came in self._transport.receive():
+                self._service.receive(came.client, came.frames, self._peers.of(came.origin))
             self._take_results()
             if self._should_reload:
                 self._should_reload = False

@@ -12,17 +12,19 @@ from collections.abc import Callable
 
 from sambertd_client import protocol as wire
 
-from daemon import engine_report, reports
+from daemon import access, engine_report, reports
 from daemon import worker as engine
 from daemon.building import Builder
 from daemon.config import Config
 from daemon.delivery import Deliverer
 from daemon.notify import Notifier
+from daemon.peers import Peer, Peers
 from daemon.playback import Speaker
 from daemon.reloading import Reloader
 from daemon.scheduler import RefusedError, Scheduler
 from daemon.shelving import Shelving
 from daemon.stats import Stats
+from daemon.stream import Whose
 from daemon.swapping import Made, Swapper
 from daemon.utterances import Utterances
 from daemon.voices import Shelf
@@ -43,6 +45,7 @@ class Service:
         swapper: Swapper,
         builder: Builder,
         notifier: Notifier,
+        peers: Peers,
         reread: Callable[[], Config],
     ) -> None:
         self._life = reports.Life(version)
@@ -51,7 +54,7 @@ class Service:
         self._deliverer = deliverer
         self._speaker = speaker
         self._stats = stats
-        self._builds = builder.builds
+        self._builds, self._peers = builder.builds, peers
         self._utterances = Utterances(
             self._life, config.limits, scheduler, worker, deliverer, speaker, stats
         )
@@ -105,11 +108,12 @@ class Service:
             limits.append_s,
             limits.pause_s,
         )
+        self._peers.change(config.access.admin_uids())
         self._speaker.change(config.speaker)
         self._shelving.build(config.engines)
         logging.getLogger().setLevel(config.log_level.upper())
 
-    def receive(self, client: bytes, frames: list[bytes]) -> None:
+    def receive(self, client: bytes, frames: list[bytes], peer: Peer) -> None:
         """Answer one message, whatever it is."""
         try:
             request = wire.decode_request(frames)
@@ -118,27 +122,28 @@ class Service:
             self._refuse(client, error.request_id, error.code, str(error))
             return
         try:
-            self._answer(client, request)
+            access.check(request, peer.role, peer.owner)
+            self._answer(client, request, peer)
         except RefusedError as refusal:
             if isinstance(request, wire.Say):
                 self._stats.refuse(refusal.code)
             self._refuse(client, request.id, refusal.code, str(refusal))
 
-    def _answer(self, client: bytes, request: wire.Request) -> None:
+    def _answer(self, client: bytes, request: wire.Request, peer: Peer) -> None:
         """Raises RefusedError."""
         match request:
             case wire.Say():
-                self._utterances.say(client, request)
+                self._utterances.say(client, request, peer.owner)
             case wire.Credit():
                 self._scheduler.grant(client, request.id, request.grant)
             case wire.Append() | wire.End():
                 self._utterances.append(client, request)
             case wire.Cancel():
-                whose = client if request.scope == "mine" else None
+                whose = Whose.of(request.scope, client, peer.owner)
                 ids = self._scheduler.cancel(whose, request.target, request.priority)
                 self._deliverer.reply(client, wire.Cancelled(id=request.id, ids=ids))
             case wire.Pause() | wire.Resume():
-                self._utterances.hold(client, request)
+                self._utterances.hold(client, request, peer.owner)
             case wire.Stats():
                 events, speaker = self._deliverer.events, self._speaker
                 shelf = self._utterances.shelf
@@ -149,7 +154,7 @@ class Service:
             case wire.Unsubscribe():
                 self._deliverer.events.unsubscribe(client)
             case wire.Hello():
-                self._deliverer.reply(client, self._welcome(client, request.id))
+                self._deliverer.reply(client, self._welcome(client, request.id, peer))
             case wire.Voices():
                 listed = reports.voice_list(request.id, self._utterances.shelf, self._config.voices)
                 self._deliverer.reply(client, listed)
@@ -199,10 +204,11 @@ class Service:
     def idle(self) -> bool:
         return len(self._scheduler) == 0
 
-    def _welcome(self, client: bytes, request_id: str) -> wire.Welcome:
+    def _welcome(self, client: bytes, request_id: str, peer: Peer) -> wire.Welcome:
         live = self._utterances.live(client) + self._shelving.live(client)
         live += self._reloader.live(client)
-        return reports.welcome(request_id, self._life, self._config.limits, self._speaker, live)
+        limits, role = self._config.limits, peer.role.name.lower()
+        return reports.welcome(request_id, self._life, limits, self._speaker, live, role)
 
     def _status(self, request_id: str) -> wire.StatusReport:
         lines, life, queue = self.engines(), self._life, self._scheduler

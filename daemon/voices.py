@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sambertd_client.protocol import Markup
 
 from daemon.cache_config import CacheConfig
 from daemon.config import EngineConfig
 from daemon.memory import trim
 from engines.errors import EngineError, VoiceError
+from engines.marks import SpeechMark
 from engines.store import Store
 from engines.style import Style
 
@@ -51,13 +53,16 @@ class VoiceInfo(Protocol):
 class AudioChunk(Protocol):
     """A piece of speech: float32 samples in -1..1, and the sentence they belong to.
 
-    known: kept from earlier, and not made.
+    marks: of a whole part of the text, with the first of its pieces. known: kept from earlier, and
+    not made.
     """
 
     @property
     def pcm(self) -> NDArray[np.float32]: ...
     @property
     def sentence(self) -> int: ...
+    @property
+    def marks(self) -> Sequence[SpeechMark]: ...
     @property
     def known(self) -> bool: ...
 
@@ -74,7 +79,7 @@ class SpeakingVoice(Protocol):
 
     @property
     def info(self) -> VoiceInfo: ...
-    def plan(self, text: str, style: Style, phrases: PhraseUse, /) -> Any: ...
+    def plan(self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup) -> Any: ...
     def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
     def warm_up(self) -> None: ...
     def close(self) -> None: ...

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, TracebackType
+from typing import Literal
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from engines.text.lexicon_file import lexicon_of
 
 __all__ = [
     "AudioChunk",
+    "Markup",
     "Plan",
     "RuntimeOptions",
     "SpeechMark",
@@ -33,6 +35,8 @@ __all__ = [
     "Voice",
     "VoiceInfo",
 ]
+
+Markup = Literal["text", "ssml", "symbols"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,24 +133,28 @@ class Voice:
         style: Style | None = None,
         phrases: PhraseUse = "use",
         *,
-        ssml: bool = False,
+        markup: Markup = "text",
         lexicon: Lexicon | None = None,
     ) -> Plan:
         """Settle the style and read the first sentence; the others are read while it is spoken.
 
         Sentences that are long are spoken in parts; see `engines.text.clauses`. phrases: what part
         those that are kept have in it; see `Plan`.
-        ssml: whether the text is a document of SSML, see `engines.text.ssml`. lexicon: words of
-        this text alone, above those of the voice.
+        markup: what the text is: plain, a document of SSML (`engines.text.ssml`), or symbols
+        (`engines.text.symbol_text`). lexicon: words of this text alone, above those of the voice.
 
         Raises:
-            TextError: nothing in the text can be spoken, or the document is refused.
+            TextError: nothing in the text can be spoken, or its markup is refused.
             StyleError: the voice lacks the speaker or emotion, or a number is out of range.
             VoiceError: voice_unsupported, the voice has no symbol for what the text says.
         """
         own = self.lexicon.lexicon if self.lexicon else Lexicon()
-        make = self._planner.ssml if ssml else self._planner.plain
-        plan = make(front_end(), text, style or Style(), (lexicon or Lexicon()).over(own))
+        words, style = (lexicon or Lexicon()).over(own), style or Style()
+        if markup == "symbols":
+            plan = self._planner.symbols(text, style)
+        else:
+            make = self._planner.ssml if markup == "ssml" else self._planner.plain
+            plan = make(front_end(), text, style, words)
         return replace(plan, phrases=phrases)
 
     def stream(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sambertd_client import Client, RefusedError, SpeechError, cli
 
 from daemon.config import SpeakerConfig
-from daemon.job import LONG, Job, TextFlow
+from daemon.job import LONG, Job, Text, TextFlow
 from daemon.pcm import PcmForm
 from daemon.scheduler import Scheduler
 from daemon.worker import Exhausted, Spoken, Starved, _advance
@@ -42,18 +42,20 @@ def test_sentences(pieces: list[str], sentences: list[str]) -> None:
     flow, found = TextFlow(), []
     for piece in pieces:
         found += flow.feed(piece)
-    assert found + flow.end() == sentences
+    assert [sentence.text for sentence in found + flow.end()] == sentences
     assert len(flow) == 0
 
 
 @given(st.lists(st.text("好a1。.，, \n”"), max_size=20))
 def test_no_character_is_lost(pieces: list[str]) -> None:
-    flow, found = TextFlow(), []
+    flow, found, whole = TextFlow(), list[Text](), "".join(pieces)
     for piece in pieces:
         found += flow.feed(piece)
     found += flow.end()
     blank = str.maketrans("", "", " \n")
-    assert "".join(found).translate(blank) == "".join(pieces).translate(blank)
+    assert "".join(one.text for one in found).translate(blank) == whole.translate(blank)
+    for text, start in found:
+        assert whole[start : start + len(text)] == text
 
 
 @pytest.fixture

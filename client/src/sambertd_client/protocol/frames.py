@@ -23,13 +23,25 @@ from .events import Event, StatsReport, Subscribed
 from .facts import EngineReport, StatusReport, VoiceList, Welcome
 from .message import Message
 from .requests import Request
-from .speech import Accepted, Appended, Audio, Cancelled, Done, Error, Paused, Playing, Resumed
+from .speech import (
+    Accepted,
+    Appended,
+    Audio,
+    Cancelled,
+    Done,
+    Error,
+    Marks,
+    Paused,
+    Playing,
+    Resumed,
+)
 
 Reply = Union[
     Welcome,
     Accepted,
     Appended,
     Audio,
+    Marks,
     Playing,
     Done,
     Cancelled,
