@@ -28,6 +28,7 @@ CAPABILITIES = (
     "append",
     "pause",
     "marks",
+    "progress",
     "ssml",
     "symbols",
     "stats",

@@ -223,6 +223,7 @@ class Scheduler:
         stream.first_audio = now if stream.first_audio is None else stream.first_audio
         stream.seq += 1
         stream.samples += len(piece.pcm) // stream.sample_bytes
+        stream.sentence = piece.sentence
         self._end_if_taken(stream)
 
     def played(self, stream: Stream) -> None:

@@ -177,7 +177,7 @@ class Utterances:
         now, pace = time.monotonic(), self._deliverer.pace
         form = PcmForm(voice.info.sample_rate, say.rate, say.format)
         chars, kinds = spoken_chars(say.text, say.markup), frozenset(say.marks)
-        wish = Wish(say.priority, say.queue, chars, key, say.deadline_s, kinds, owner)
+        wish = Wish(say.priority, say.queue, chars, key, say.deadline_s, kinds, say.progress, owner)
         stream = self._scheduler.admit(client, say.id, say.sink, form.rate, say.credit, now, wish)
         stream.sample_bytes = form.sample_bytes
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)

@@ -172,6 +172,8 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
     kinds = get_args(wire.MarkKind)
     timed = f"tell when each is said, as lines of JSON: of {', '.join(kinds)}, apart by commas"
     parser.add_argument("--marks", metavar="KINDS", type=_kinds, help=timed)
+    far = "tell on standard error how far it is"
+    parser.add_argument("--progress", action="store_true", default=None, help=far)
     parser.add_argument("--voice", type=_utf8, help="see `sambertctl voices`")
     parser.add_argument("--speaker", type=_utf8, help="one of the voice's speakers")
     parser.add_argument("--emotion", type=_utf8, help="one of the voice's emotions")

@@ -108,6 +108,7 @@ from .speech import (
     Marks,
     Paused,
     Playing,
+    Progress,
     Resumed,
 )
 
@@ -179,6 +180,7 @@ __all__ = [
     "Playing",
     "Policy",
     "Priority",
+    "Progress",
     "ProtocolError",
     "RefusedEngine",
     "Reload",

@@ -33,6 +33,7 @@ from .speech import (
     Marks,
     Paused,
     Playing,
+    Progress,
     Resumed,
 )
 
@@ -43,6 +44,7 @@ Reply = Union[
     Audio,
     Marks,
     Playing,
+    Progress,
     Done,
     Cancelled,
     Paused,

@@ -52,6 +52,7 @@ class Say(Message, tag="say", kw_only=True, frozen=True):
     markup: Markup = "text"  # what `text` is
     # the kinds of marks that are wanted
     marks: Annotated[list[MarkKind], Meta(max_length=16)] = msgspec.field(default_factory=list)
+    progress: bool = False  # whether it is told how far it is
     cache: PhraseUse = "use"  # of phrases that were said before
 
 
