@@ -7,8 +7,9 @@ with every msgpack limit set and validate into the structs of this package, or r
 """
 
 from ..engine_facts import EngineBuild, GraphEngine, RefusedEngine, VoiceEngines
-from .changes import Load, Loaded, Unload, Unloaded
+from .changes import Load, Loaded, Reload, Reloaded, Unload, Unloaded
 from .codes import (
+    BAD_CONFIG,
     BAD_FIELD,
     BAD_FRAMES,
     BUSY,
@@ -112,6 +113,7 @@ from .speech import (
 )
 
 __all__ = [
+    "BAD_CONFIG",
     "BAD_FIELD",
     "BAD_FRAMES",
     "BUSY",
@@ -181,6 +183,8 @@ __all__ = [
     "Progress",
     "ProtocolError",
     "RefusedEngine",
+    "Reload",
+    "Reloaded",
     "Reply",
     "Request",
     "Resume",
