@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.systemd.box import SOURCE, WHEELS, Box, ended, report
-from tests.systemd.service import await_state, await_work, busy, main_pid, speak
+from tests.systemd.service import LONG, await_state, await_work, busy, main_pid, speak
 
 pytestmark = pytest.mark.systemd
 DROP_IN = "/run/systemd/system/sambertd.service.d/test.conf"
