@@ -28,6 +28,7 @@ CAPABILITIES = (
     "pause",
     "marks",
     "progress",
+    "warnings",
     "ssml",
     "symbols",
     "stats",

@@ -31,6 +31,7 @@ from .codes import (
     TEXT_EMPTY,
     TEXT_STALLED,
     TEXT_TOO_LONG,
+    TEXT_UNREADABLE,
     UNDECODABLE,
     UNKNOWN_EMOTION,
     UNKNOWN_SPEAKER,
@@ -109,6 +110,7 @@ from .speech import (
     Playing,
     Progress,
     Resumed,
+    TextWarning,
 )
 
 __all__ = [
@@ -134,6 +136,7 @@ __all__ = [
     "TEXT_EMPTY",
     "TEXT_STALLED",
     "TEXT_TOO_LONG",
+    "TEXT_UNREADABLE",
     "UNDECODABLE",
     "UNKNOWN_EMOTION",
     "UNKNOWN_SPEAKER",
@@ -196,6 +199,7 @@ __all__ = [
     "StatusReport",
     "Subscribe",
     "Subscribed",
+    "TextWarning",
     "Unload",
     "Unloaded",
     "Unsubscribe",
