@@ -76,7 +76,7 @@ class Job:
     more: bool = False  # text is still to come
     markup: Markup = "text"
     kinds: frozenset[str] = frozenset()  # of the marks that are wanted
-    warnings: Warnings = field(default_factory=Warnings)
+    warnings: Warnings = field(default_factory=Warnings)  # those of its stream
     cancelled: bool = False
     chunks: Iterator[AudioChunk] | None = field(default=None, init=False)
     spoken: int = field(default=0, init=False)  # characters taken from `texts`

@@ -48,7 +48,7 @@ class Utterances:
     ) -> None:
         self.shelf = Shelf()
         self.turn: Stream | None = None  # the stream the engine works on now
-        self._life, self._limits, self._stats = life, limits, stats
+        self._life, self.limits, self._stats = life, limits, stats
         self._scheduler, self._worker = scheduler, worker
         self._deliverer, self._speaker = deliverer, speaker
         self._jobs: dict[Stream, Job] = {}
@@ -61,7 +61,7 @@ class Utterances:
     def say(self, client: bytes, say: wire.Say, owner: str) -> None:
         """A new utterance, or one that was said before. Raises RefusedError."""
         self._stats.requests += 1
-        voice = check(say, self._life, self._limits, self.shelf, self._speaker)
+        voice = check(say, self._life, self.limits, self.shelf, self._speaker)
         key = None if say.key is None else f"{owner} {say.key}"  # nobody takes over another's
         if not self._said_before(client, say, key):
             self._admit(client, say, voice, key, owner)
@@ -76,7 +76,7 @@ class Utterances:
         added = 0
         if isinstance(request, wire.Append):
             added = len(request.text)
-            check_length(job.unspoken + added, self._limits)
+            check_length(job.unspoken + added, self.limits)
             job.append(request.text)
         else:
             job.end()

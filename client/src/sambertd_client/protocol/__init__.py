@@ -7,8 +7,9 @@ with every msgpack limit set and validate into the structs of this package, or r
 """
 
 from ..engine_facts import EngineBuild, GraphEngine, RefusedEngine, VoiceEngines
-from .changes import Load, Loaded, Unload, Unloaded
+from .changes import Load, Loaded, Reload, Reloaded, Unload, Unloaded
 from .codes import (
+    BAD_CONFIG,
     BAD_FIELD,
     BAD_FRAMES,
     BUSY,
@@ -114,6 +115,7 @@ from .speech import (
 )
 
 __all__ = [
+    "BAD_CONFIG",
     "BAD_FIELD",
     "BAD_FRAMES",
     "BUSY",
@@ -184,6 +186,8 @@ __all__ = [
     "Progress",
     "ProtocolError",
     "RefusedEngine",
+    "Reload",
+    "Reloaded",
     "Reply",
     "Request",
     "Resume",

@@ -8,7 +8,7 @@ from typing import Any, Union, cast, get_args
 import msgpack  # type: ignore[import-untyped]
 import msgspec
 
-from .changes import Loaded, Unloaded
+from .changes import Loaded, Reloaded, Unloaded
 from .codes import (
     BAD_FIELD,
     BAD_FRAMES,
@@ -57,6 +57,7 @@ Reply = Union[
     Event,
     Loaded,
     Unloaded,
+    Reloaded,
     Error,
 ]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Optional, Union
 import msgspec
 from msgspec import Meta
 
-from .changes import Load, Unload
+from .changes import Load, Reload, Unload
 from .codes import FORMAT, MAX_CREDIT, MAX_RATE, MIN_RATE
 from .events import Stats, Subscribe, Unsubscribe
 from .message import (
@@ -126,4 +126,5 @@ Request = Union[
     Unsubscribe,
     Load,
     Unload,
+    Reload,
 ]
