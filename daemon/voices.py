@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -88,7 +88,14 @@ class SpeakingVoice(Protocol):
     @property
     def info(self) -> VoiceInfo: ...
     def plan(
-        self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup
+        self,
+        text: str,
+        style: Style,
+        phrases: PhraseUse,
+        /,
+        *,
+        markup: Markup,
+        marks: Collection[str],
     ) -> SpokenPlan: ...
     def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
     def warm_up(self) -> None: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from engines.acoustic import AcousticModel, AcousticSessions
 from engines.errors import VoiceError
-from engines.marks import SpeechMark
+from engines.marks import KINDS, SpeechMark
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
 from engines.phrases import VoicePhrases
@@ -134,6 +134,7 @@ class Voice:
         phrases: PhraseUse = "use",
         *,
         markup: Markup = "text",
+        marks: Collection[str] = KINDS,
         lexicon: Lexicon | None = None,
     ) -> Plan:
         """Settle the style and read the first sentence; the others are read while it is spoken.
@@ -141,7 +142,8 @@ class Voice:
         Sentences that are long are spoken in parts; see `engines.text.clauses`. phrases: what part
         those that are kept have in it; see `Plan`.
         markup: what the text is: plain, a document of SSML (`engines.text.ssml`), or symbols
-        (`engines.text.symbol_text`). lexicon: words of this text alone, above those of the voice.
+        (`engines.text.symbol_text`). marks: their kinds that are wanted. lexicon: words of this
+        text alone, above those of the voice.
 
         Raises:
             TextError: nothing in the text can be spoken, or its markup is refused.
@@ -155,7 +157,7 @@ class Voice:
         else:
             make = self._planner.ssml if markup == "ssml" else self._planner.plain
             plan = make(front_end(), text, style, words)
-        return replace(plan, phrases=phrases)
+        return replace(plan, phrases=phrases, marks=marks)
 
     def stream(
         self, plan: Plan, cancelled: Cancelled = lambda: False
