@@ -119,7 +119,7 @@ class Scheduler:
         outbox is no reason to pause: who has a place goes on to its end, so a slow client holds up
         nobody.
         """
-        opened = [s for s in self._streams.values() if s.started and not s.made]
+        opened = [s for s in self._streams.values() if s.started and not s.made and not s.known]
         fresh = self._next_fresh(opened)
         if fresh is not None and len(opened) < self.open_limit:
             return self._turn(fresh)
@@ -129,6 +129,10 @@ class Scheduler:
             last[stream.client] = max(stream.turn, last.get(stream.client, 0))
         chosen = min(ready, key=lambda s: (*_urgency(s), last[s.client], s.turn), default=None)
         return None if chosen is None else self._turn(chosen)
+
+    def at_hand(self) -> list[Stream]:
+        """The streams whose next chunk needs no engine, and that have room for it."""
+        return [s for s in self._streams.values() if s.known and s.has_room and not s.made]
 
     def _next_fresh(self, opened: list[Stream]) -> Stream | None:
         in_work = Counter(stream.client for stream in opened)

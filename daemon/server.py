@@ -139,7 +139,7 @@ class Server:
             self._take_results()
             if self._loaded is not None and self._speaker.settled:
                 self._ready(self._loaded)
-            self._service.step(time.monotonic())
+            self._service.step()
             self._ping(time.monotonic())
 
     def _take_results(self) -> None:
@@ -167,8 +167,7 @@ class Server:
     def _ready(self, shelf: Shelf) -> None:
         self._loaded = None
         self._service.ready(shelf)
-        if self._config.speaker.enabled:
-            sys.setswitchinterval(0.001)  # the audio callback must get the GIL in time
+        sys.setswitchinterval(0.001)  # the loop and the audio callback must get the GIL in time
         gc.collect()
         gc.freeze()  # models live as long as the process: never scan them again
         names = ", ".join(shelf.voices)
@@ -205,6 +204,8 @@ class Server:
 
     def _pause_s(self) -> float:
         """How long nothing needs to be looked at, unless something arrives."""
+        if self._service.has_more:
+            return 0.0
         if self._deliverer.playing:
             return 0.02
         longest = 1.0 if self._service.idle else 0.1

@@ -97,7 +97,7 @@ class Worker:
     def advance(self, job: Job) -> None:
         """Order the next chunk of a job. Exactly one result follows."""
         self.beat = time.monotonic()
-        self._orders.put(lambda: _advance(job))
+        self._orders.put(lambda: step(job))
 
     def close(self, job: Job) -> None:
         """Order the end of a job: its stream is closed and its memory freed. No result."""
@@ -151,7 +151,8 @@ def _load(load: Callable[[], Shelf]) -> Result:
         return Unusable(error)
 
 
-def _advance(job: Job) -> Result:
+def step(job: Job) -> Turn:
+    """The next chunk of a job, here and now."""
     started = time.monotonic()
     more = job.more  # asked first: the last text is there before this changes
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -13,6 +13,7 @@ import numpy as np
 from engines.acoustic import AcousticModel, AcousticSessions
 from engines.errors import VoiceError
 from engines.marks import SpeechMark
+from engines.memo import Memo, Reading
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
 from engines.phrases import VoicePhrases
@@ -33,6 +34,8 @@ __all__ = [
     "Voice",
     "VoiceInfo",
 ]
+
+NO_WORDS = Lexicon()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class Voice:
         file = pack.file
         self._file = file
         self._planner = Planner(file)
+        self._memo = Memo()
         self.lexicon = lexicon_of(pack.folder)
         sessions = {
             name: engines.get(name) or OrtSession(path, options.threads(name))
@@ -144,10 +148,33 @@ class Voice:
             StyleError: the voice lacks the speaker or emotion, or a number is out of range.
             VoiceError: voice_unsupported, the voice has no symbol for what the text says.
         """
-        own = self.lexicon.lexicon if self.lexicon else Lexicon()
+        reading = self._reading(text, style, ssml, lexicon)
+        known = self._memo.get(reading)
+        if known is not None:
+            return Plan(iter(known.parts), known.controls, phrases)
         make = self._planner.ssml if ssml else self._planner.plain
-        plan = make(front_end(), text, style or Style(), (lexicon or Lexicon()).over(own))
-        return replace(plan, phrases=phrases)
+        plan = make(front_end(), text, reading.style, reading.lexicon.over(reading.own))
+        parts = self._memo.follow(reading, plan.parts, plan.controls)
+        return Plan(parts, plan.controls, phrases)
+
+    def recall(
+        self,
+        text: str,
+        style: Style | None = None,
+        *,
+        ssml: bool = False,
+        lexicon: Lexicon | None = None,
+    ) -> Generator[AudioChunk, None, None] | None:
+        """What `stream` would give of this text's plan, if all of it was said before and is in
+        memory: at once, in the caller's thread. None: it is not; raises nothing."""
+        known = self._memo.get(self._reading(text, style, ssml, lexicon))
+        return None if known is None else self._pipeline.recall(known.parts, known.controls)
+
+    def _reading(
+        self, text: str, style: Style | None, ssml: bool, lexicon: Lexicon | None
+    ) -> Reading:
+        own = self.lexicon.lexicon if self.lexicon else NO_WORDS
+        return Reading(text, style or Style(), ssml, lexicon or NO_WORDS, own)
 
     def stream(
         self, plan: Plan, cancelled: Cancelled = lambda: False

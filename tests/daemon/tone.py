@@ -64,6 +64,9 @@ class ToneVoice:
         finally:
             self.open_streams -= 1
 
+    def recall(self, text: str, style: Style, /) -> None:
+        """It keeps nothing."""
+
     def warm_up(self) -> None:
         self._chunk("a", 0, 1.0)
 

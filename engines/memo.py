@@ -1,0 +1,85 @@
+"""Texts that were read before: what is said twice need not be read twice."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engines.pipeline import Part
+from engines.style import Controls, Style
+from engines.text.lexicon import Lexicon
+
+SYMBOLS = 20_000  # of all texts that are remembered, about 6000 syllables; some 300 bytes each
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that a reading depends on. own: the voice's lexicon, a new object whenever it changes."""
+
+    text: str
+    style: Style
+    ssml: bool
+    lexicon: Lexicon
+    own: Lexicon
+
+    @property
+    def name(self) -> tuple[str, Style, bool]:
+        """What it is looked up by."""
+        return self.text, self.style, self.ssml
+
+    def same(self, other: Reading) -> bool:
+        """Whether it is read by the same words too."""
+        return self.own is other.own and self.lexicon == other.lexicon
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A text as it was read: every part of it, and how it is said."""
+
+    reading: Reading
+    parts: tuple[Part, ...]
+    controls: Controls
+
+    @property
+    def symbols(self) -> int:
+        return sum(len(part.ids) for part in self.parts)
+
+
+class Memo:
+    """The texts last read by one voice; the longest unused goes first. Any thread may ask."""
+
+    def __init__(self, symbols: int = SYMBOLS) -> None:
+        """symbols: of all texts together, at most."""
+        self._limit, self._size = symbols, 0
+        self._known: OrderedDict[tuple[str, Style, bool], Known] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, reading: Reading) -> Known | None:
+        """What was read, and a note that it was of use."""
+        with self._lock:
+            known = self._known.get(reading.name)
+            if known is None or not known.reading.same(reading):
+                return None
+            self._known.move_to_end(reading.name)
+            return known
+
+    def follow(self, reading: Reading, parts: Iterator[Part], controls: Controls) -> Iterator[Part]:
+        """The same parts; once all were read they are remembered."""
+        read = []
+        for part in parts:
+            read.append(part)
+            yield part
+        self._put(Known(reading, tuple(read), controls))
+
+    def _put(self, known: Known) -> None:
+        if known.symbols > self._limit:
+            return
+        with self._lock:
+            old = self._known.pop(known.reading.name, None)
+            self._known[known.reading.name] = known
+            self._size += known.symbols - (old.symbols if old else 0)
+            while self._size > self._limit:
+                _, gone = self._known.popitem(last=False)
+                self._size -= gone.symbols
