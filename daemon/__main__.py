@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from daemon import hugepages, journal
-from daemon.config import ConfigError, parse
+from daemon.config import parse
+from daemon.config_errors import ConfigError
 from daemon.server import Server
 
 EXIT_CONFIG = 2

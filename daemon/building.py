@@ -69,15 +69,26 @@ class Builder:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._waiting: dict[str, Path] = {}
+        self._thread: threading.Thread | None = None  # while builds wait or run in the background
 
     def start(self, packs: Mapping[str, Path], done: Callable[[], None]) -> None:
-        """Build for these voices in the background, after a while; `done` after each."""
-        for name in packs:
-            self.builds[name] = Build("waiting")
-        work = (dict(packs), done)
-        self._thread = threading.Thread(target=self._run, args=work, name="builds", daemon=True)
-        self._thread.start()
+        """Build for these voices too in the background, after a while; `done` after each."""
+        with self._lock:
+            for name in packs:
+                self.builds[name] = Build("waiting")
+            self._waiting.update(packs)
+            if self._thread is None and self._waiting:
+                self._thread = threading.Thread(
+                    target=self._run, args=(done,), name="builds", daemon=True
+                )
+                self._thread.start()
+
+    def forget(self, name: str) -> None:
+        """A voice is gone: nothing more is built for it."""
+        with self._lock:
+            if self._waiting.pop(name, None) is not None:
+                del self.builds[name]
 
     def build(
         self, name: str, pack: Path, tell: Callable[[str], None] = log.debug, *, idle: bool = False
@@ -107,21 +118,29 @@ class Builder:
         with self._lock:
             self._stopping.set()
             self._kill(signal.SIGTERM)
-        if self._thread is not None:
-            self._thread.join(GRACE_S)
+            thread = self._thread
+        if thread is not None:
+            thread.join(GRACE_S)
         with self._lock:
             self._kill(signal.SIGKILL)
-        if self._thread is not None:
-            self._thread.join(GRACE_S)
+        if thread is not None:
+            thread.join(GRACE_S)
 
-    def _run(self, packs: Mapping[str, Path], done: Callable[[], None]) -> None:
+    def _run(self, done: Callable[[], None]) -> None:
         """The thread of `start`: it must live as long as its child, which dies with it."""
         self._stopping.wait(self._after_s)
-        for name, pack in packs.items():
-            if self._stopping.is_set():
-                return
-            self.build(name, pack, idle=True)
+        while (work := self._next()) is not None:
+            self.build(*work, idle=True)
             done()
+
+    def _next(self) -> tuple[str, Path] | None:
+        """The next voice to build for; None: the thread ends."""
+        with self._lock:
+            if self._stopping.is_set() or not self._waiting:
+                self._thread = None
+                return None
+            name = next(iter(self._waiting))
+            return name, self._waiting.pop(name)
 
     def _outcome(self, name: str, pack: Path, tell: Callable[[str], None], idle: bool) -> Build:
         command = humble(self._command(pack, self._root), idle=idle)

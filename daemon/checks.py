@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sambertd_client import protocol as wire
 
 from daemon.config import Limits
+from daemon.markup import spoken_chars
 from daemon.playback import Speaker
 from daemon.reports import Life
 from daemon.scheduler import RefusedError
@@ -23,15 +24,18 @@ def check(
         raise RefusedError(wire.SHUTTING_DOWN, "the daemon is shutting down")
     if not say.text.strip() and not say.more:
         raise RefusedError(wire.TEXT_EMPTY, "there is no text to speak")
-    check_length(len(say.text), limits)
+    if say.more and say.markup != "text":
+        text = f"more is for plain text, and markup is {say.markup!r}; send all of it in one `say`"
+        raise RefusedError(wire.BAD_FIELD, text)
+    check_length(spoken_chars(say.text, say.markup), limits)
     voices = shelf.voices
     voice = voices.get(say.voice) if say.voice else next(iter(voices.values()))
     if voice is None:
-        raise _unknown(wire.UNKNOWN_VOICE, "voice", say.voice, voices)
+        raise unknown(wire.UNKNOWN_VOICE, "voice", say.voice, voices)
     if say.speaker is not None and say.speaker not in voice.info.speakers:
-        raise _unknown(wire.UNKNOWN_SPEAKER, "speaker", say.speaker, voice.info.speakers)
+        raise unknown(wire.UNKNOWN_SPEAKER, "speaker", say.speaker, voice.info.speakers)
     if say.emotion not in voice.info.emotions:
-        raise _unknown(wire.UNKNOWN_EMOTION, "emotion", say.emotion, voice.info.emotions)
+        raise unknown(wire.UNKNOWN_EMOTION, "emotion", say.emotion, voice.info.emotions)
     if say.sink != "client" and (say.format != wire.FORMAT or say.rate is not None):
         text = f'format and rate are for sink "client", not {say.sink!r}; leave them out'
         raise RefusedError(wire.BAD_FIELD, text)
@@ -48,5 +52,6 @@ def check_length(chars: int, limits: Limits) -> None:
         raise RefusedError(wire.TEXT_TOO_LONG, text)
 
 
-def _unknown(code: str, kind: str, name: str | None, known: Iterable[str]) -> RefusedError:
+def unknown(code: str, kind: str, name: str | None, known: Iterable[str]) -> RefusedError:
+    """The refusal of a name, with those there are."""
     return RefusedError(code, f"no {kind} {name!r}; choose of: {', '.join(known)}")

@@ -14,6 +14,10 @@ append_s = 30.0     # an utterance whose text comes in pieces ends when none cam
 pause_s = 600.0     # an utterance that is paused for longer is cancelled
 stall_s = 15.0      # a client that takes no audio for so long is dropped
 
+[access]
+admins = []         # users that may also change what others say, and the daemon: ["operator"];
+                    # root and the daemon's own user always may
+
 [engines]
 vocoder_threads = 2   # threads within one call of the vocoder
 acoustic_threads = 1  # and of what comes before it
@@ -65,7 +69,9 @@ from urllib.parse import urlsplit
 
 from sambertd_client.endpoint import daemon_endpoint
 
+from daemon.access_config import AccessConfig
 from daemon.cache_config import CacheConfig, default_folder
+from daemon.config_errors import ConfigError, between, one_of
 from engines.store import default_root
 
 if sys.version_info >= (3, 11):
@@ -77,10 +83,6 @@ MAX_IPC_PATH = 107  # bytes of sun_path
 SYSTEM_VOICES = Path("/usr/share/sambertd/voices")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 BUILDS = ("background", "wait", "never")
-
-
-class ConfigError(Exception):
-    """A setting that cannot be used; the message names its key and what would be accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class Config:
     engines: EngineConfig = field(default_factory=EngineConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)
     speaker: SpeakerConfig = field(default_factory=SpeakerConfig)
+    access: AccessConfig = field(default_factory=AccessConfig)
 
     @property
     def socket_path(self) -> Path | None:
@@ -191,32 +194,33 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
 def checked(config: Config) -> Config:
     """The same config. Raises ConfigError for the first value out of range."""
     limits = config.limits
-    _between("limits.text_chars", limits.text_chars, 1, 5000)
-    _between("limits.in_work", limits.in_work, 1, 16)
-    _between("limits.waiting", limits.waiting, 0, 100)
-    _between("limits.per_client", limits.per_client, 1, 116)
-    _between("limits.stall_s", limits.stall_s, 0.1, 3600)
-    _between("limits.append_s", limits.append_s, 0.1, 3600)
-    _between("limits.pause_s", limits.pause_s, 0.1, 86400)
-    _between("engines.vocoder_threads", config.engines.vocoder_threads, 1, 64)
-    _between("engines.acoustic_threads", config.engines.acoustic_threads, 1, 64)
-    _between("engines.gpu_memory_mb", config.engines.gpu_memory_mb, 0, 1_000_000)
-    _between("cache.memory_mb", config.cache.memory_mb, 0, 65536)
-    _between("cache.disk_mb", config.cache.disk_mb, 0, 1_048_576)
+    between("limits.text_chars", limits.text_chars, 1, 5000)
+    between("limits.in_work", limits.in_work, 1, 16)
+    between("limits.waiting", limits.waiting, 0, 100)
+    between("limits.per_client", limits.per_client, 1, 116)
+    between("limits.stall_s", limits.stall_s, 0.1, 3600)
+    between("limits.append_s", limits.append_s, 0.1, 3600)
+    between("limits.pause_s", limits.pause_s, 0.1, 86400)
+    between("engines.vocoder_threads", config.engines.vocoder_threads, 1, 64)
+    between("engines.acoustic_threads", config.engines.acoustic_threads, 1, 64)
+    between("engines.gpu_memory_mb", config.engines.gpu_memory_mb, 0, 1_000_000)
+    between("cache.memory_mb", config.cache.memory_mb, 0, 65536)
+    between("cache.disk_mb", config.cache.disk_mb, 0, 1_048_576)
     _check_speaker(config.speaker)
-    _one_of("log_level", config.log_level, LOG_LEVELS)
-    _one_of("engines.build", config.engines.build, BUILDS)
+    config.access.admin_uids()
+    one_of("log_level", config.log_level, LOG_LEVELS)
+    one_of("engines.build", config.engines.build, BUILDS)
     _check_endpoint(config.endpoint)
     return config
 
 
 def _check_speaker(speaker: SpeakerConfig) -> None:
-    _between("speaker.latency_s", speaker.latency_s, 0.005, 2)
-    _between("speaker.channels", speaker.channels, 1, 8)
-    _between("speaker.gain_db", speaker.gain_db, -60, 20)
-    _between("speaker.lead_in_s", speaker.lead_in_s, 0, 2)
+    between("speaker.latency_s", speaker.latency_s, 0.005, 2)
+    between("speaker.channels", speaker.channels, 1, 8)
+    between("speaker.gain_db", speaker.gain_db, -60, 20)
+    between("speaker.lead_in_s", speaker.lead_in_s, 0, 2)
     if speaker.idle_close_s != 0:
-        _between("speaker.idle_close_s", speaker.idle_close_s, 1, 86400)
+        between("speaker.idle_close_s", speaker.idle_close_s, 1, 86400)
 
 
 def _check_endpoint(endpoint: str) -> None:
@@ -240,16 +244,6 @@ def _check_endpoint(endpoint: str) -> None:
             f"endpoint: {host} is open to the network and this daemon has no encryption yet; "
             "listen on tcp://127.0.0.1:PORT and forward it, for example with ssh -L"
         )
-
-
-def _between(key: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ConfigError(f"{key}: {value:g} is not within {low:g} and {high:g}")
-
-
-def _one_of(key: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ConfigError(f"{key}: {value!r}; choose of {', '.join(choices)}")
 
 
 def _fill(settings: Any, table: Mapping[str, Any], prefix: str) -> Any:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from itertools import islice
 
 from sambertd_client import protocol as wire
 
+from daemon import marking
 from daemon.device import SpeakerError
 from daemon.events import Events, Post
 from daemon.heard import Heard
@@ -57,7 +59,8 @@ class Deliverer:
     def pump(self, now: float, forget: Callable[[Stream], None]) -> None:
         """Hand over all that can be now; `forget` is told of every stream that ended."""
         for stream in self._scheduler:
-            if stream.streams:
+            told = self._tell_marks(stream, now)
+            if stream.streams and told:
                 self._feed_client(stream, now)
             while stream.sink == "none" and stream.outbox and not stream.paused:
                 self._scheduler.taken(stream, now)
@@ -83,6 +86,23 @@ class Deliverer:
                 "speaker", f"{state.device} is there" if state.available else state.reason
             )
         self._sounds = state.available
+
+    def _tell_marks(self, stream: Stream, now: float) -> bool:
+        """Whether its client knows all that is made: audio comes after the marks into it."""
+        while stream.marks and not stream.paused:
+            batch = list(islice(stream.marks, marking.MOST))
+            delivery = self._post.send(
+                stream.client, [wire.encode(marking.message(stream.id, batch))]
+            )
+            if delivery is Delivery.GONE:
+                self._scheduler.drop(stream.client)
+            elif delivery is Delivery.FULL:
+                self._scheduler.block(stream, now)
+            if delivery is not Delivery.SENT:
+                return False
+            for _ in batch:
+                stream.marks.popleft()
+        return True
 
     def _feed_client(self, stream: Stream, now: float) -> None:
         while (piece := self._scheduler.offer(stream, now)) is not None:
@@ -124,7 +144,7 @@ class Deliverer:
         self._speaker.begin(mine.rate)
         self._tail_written = False
         self._heard = Heard(mine, self._speaker.state.latency_s)
-        mine.on_air, mine.heard = True, mine.samples
+        mine.on_air, mine.announced, mine.heard = True, False, mine.samples
         return mine
 
     def _off_air(self, stream: Stream, now: float) -> None:
@@ -148,9 +168,11 @@ class Deliverer:
         stream.heard = heard.count(now)
         if not stream.announced and speaker.started_at is not None:
             stream.announced = True
-            stream.first_audio = speaker.started_at
-            ttfa_ms = 1000 * (speaker.started_at - stream.admitted)
-            self.reply(stream.client, wire.Playing(id=stream.id, ttfa_ms=ttfa_ms))
+            if stream.playing_ms is None:
+                stream.first_audio = speaker.started_at
+                stream.playing_ms = 1000 * (speaker.started_at - stream.admitted)
+            playing = wire.Playing(id=stream.id, ttfa_ms=stream.playing_ms, at=heard.first)
+            self.reply(stream.client, playing)
         if stream.made and not stream.outbox and not self._tail_written:
             self._tail_written = speaker.end()
         if self._tail_written and speaker.drained(now):

@@ -29,7 +29,8 @@ from pathlib import Path
 from sambertd_client.endpoint import client_endpoint
 
 from daemon import sound_check
-from daemon.config import Config, ConfigError, checked, default, load
+from daemon.config import Config, checked, default, load
+from daemon.config_errors import ConfigError
 from daemon.device import SpeakerError
 from engines.errors import EngineError
 from trt_build.commands import doctor as engines

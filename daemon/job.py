@@ -6,8 +6,9 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from sambertd_client.protocol import PhraseUse
+from sambertd_client.protocol import Markup, PhraseUse
 
 from daemon.pcm import PcmForm
 from daemon.voices import AudioChunk, SpeakingVoice
@@ -18,31 +19,43 @@ _ENDS = re.compile(r"(?:[。！？!?；;…\n]+[”’」』）)\"']*|\.(?=\s))"
 _CLAUSES = re.compile(r"[，,、：:](?!\d)")
 
 
+class Text(NamedTuple):
+    """What is said at once, and where in all of the client's text it begins."""
+
+    text: str
+    start: int
+
+
 class TextFlow:
     """Cuts text that arrives in pieces into sentences, each as soon as its end is there."""
 
     def __init__(self) -> None:
         self._rest = ""
+        self._start = 0  # of the rest, in all that was fed
 
     def __len__(self) -> int:
         """Characters of the sentence that has no end yet."""
         return len(self._rest)
 
-    def feed(self, text: str) -> list[str]:
+    def feed(self, text: str) -> list[Text]:
         """The sentences that this piece completes; a long one is cut at its last clause."""
         self._rest += text
         ends = [found.end() for found in _ENDS.finditer(self._rest)]
         if not ends and len(self._rest) > LONG:
             ends = [found.end() for found in _CLAUSES.finditer(self._rest)][-1:]
         starts = [0, *ends]
-        self._rest, whole = self._rest[starts[-1] :], self._rest
-        found = [whole[start:end] for start, end in zip(starts, ends, strict=False)]
-        return [sentence for sentence in found if sentence.strip()]
+        whole, base = self._rest, self._start
+        self._rest, self._start = whole[starts[-1] :], base + starts[-1]
+        found = [
+            Text(whole[start:end], base + start) for start, end in zip(starts, ends, strict=False)
+        ]
+        return [sentence for sentence in found if sentence.text.strip()]
 
-    def end(self) -> list[str]:
+    def end(self) -> list[Text]:
         """What is left, the last sentence."""
-        rest, self._rest = self._rest, ""
-        return [rest] if rest.strip() else []
+        rest, self._rest = Text(self._rest, self._start), ""
+        self._start += len(rest.text)
+        return [rest] if rest.text.strip() else []
 
 
 @dataclass(eq=False, slots=True)
@@ -54,26 +67,38 @@ class Job:
     """
 
     voice: SpeakingVoice
-    texts: deque[str]
+    texts: deque[Text]
     style: Style
     form: PcmForm
     phrases: PhraseUse = "use"  # those that were said before
     more: bool = False  # text is still to come
+    markup: Markup = "text"
+    kinds: frozenset[str] = frozenset()  # of the marks that are wanted
     cancelled: bool = False
     chunks: Iterator[AudioChunk] | None = field(default=None, init=False)
     spoken: int = field(default=0, init=False)  # characters taken from `texts`
     given: int = field(default=0, init=False)  # characters ever put there
     base: int = field(default=0, init=False)  # number of the first sentence of the text at hand
+    text_start: int = field(default=0, init=False)  # its first character in all of the text
+    before: int = field(default=0, init=False)  # samples of the voice's made before it
+    made: int = field(default=0, init=False)  # samples of the voice's
     sentence: int = field(default=0, init=False)  # number of the sentence last heard of
     flow: TextFlow = field(default_factory=TextFlow, init=False)
 
     def __post_init__(self) -> None:
-        self.given = sum(map(len, self.texts))
+        self.given = sum(len(text.text) for text in self.texts)
 
     @property
     def unspoken(self) -> int:
         """Characters that the engine has not begun to speak."""
         return self.given - self.spoken + len(self.flow)
+
+    def suits(self, voice: SpeakingVoice) -> bool:
+        """Whether another voice can do what was accepted for this one."""
+        here, there = self.voice.info, voice.info
+        speaker_known = self.style.speaker is None or self.style.speaker in there.speakers
+        same_rate = here.sample_rate == there.sample_rate
+        return same_rate and speaker_known and self.style.emotion in there.emotions
 
     def append(self, text: str) -> None:
         self._give(self.flow.feed(text))
@@ -82,6 +107,6 @@ class Job:
         self._give(self.flow.end())
         self.more = False
 
-    def _give(self, sentences: list[str]) -> None:
-        self.given += sum(map(len, sentences))
+    def _give(self, sentences: list[Text]) -> None:
+        self.given += sum(len(sentence.text) for sentence in sentences)
         self.texts.extend(sentences)

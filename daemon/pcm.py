@@ -21,11 +21,16 @@ class PcmForm:
 
     def __init__(self, source: int, rate: int | None = None, name: Format = FORMAT) -> None:
         self.rate = rate or source
+        self._source = source
         self.name = name
         self.sample_bytes = 2 if name == FORMAT else 4
         self._resampler: Any = None
         if self.rate != source:
             self._resampler = soxr.ResampleStream(source, self.rate, 1, "float32")
+
+    def at(self, sample: int) -> int:
+        """Where a sample of the voice's is in what comes out."""
+        return round(sample * self.rate / self._source)
 
     def pieces(self, pcm: Floats) -> tuple[bytes, ...]:
         """Of these samples, each of MAX_CHUNK at most; what is not finite stays so in floats."""

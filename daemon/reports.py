@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from sambertd_client import protocol as wire
 
@@ -20,13 +21,18 @@ from daemon.voices import Shelf
 CAPABILITIES = (
     "priority",
     "key",
+    "load",
     "deadline",
     "rate",
     "append",
     "pause",
+    "marks",
+    "ssml",
+    "symbols",
     "stats",
     "events",
     "cache",
+    "access",
 )
 
 
@@ -42,7 +48,7 @@ class Life:
 
 
 def welcome(
-    request_id: str, life: Life, limits: Limits, speaker: Speaker, live: list[str]
+    request_id: str, life: Life, limits: Limits, speaker: Speaker, live: list[str], role: str
 ) -> wire.Welcome:
     return wire.Welcome(
         id=request_id,
@@ -65,10 +71,11 @@ def welcome(
             per_client=limits.per_client,
         ),
         live=live,
+        role=role,
     )
 
 
-def voice_list(request_id: str, shelf: Shelf) -> wire.VoiceList:
+def voice_list(request_id: str, shelf: Shelf, folder: Path) -> wire.VoiceList:
     default = next(iter(shelf.voices), "")
     entries = [
         wire.VoiceEntry(
@@ -83,7 +90,9 @@ def voice_list(request_id: str, shelf: Shelf) -> wire.VoiceList:
         for info in (voice.info for voice in shelf.voices.values())
     ]
     broken = [wire.BrokenVoice(path=b.path, code=b.code, text=b.text) for b in shelf.broken]
-    return wire.VoiceList(id=request_id, voices=entries, broken=broken)
+    return wire.VoiceList(
+        id=request_id, voices=entries, broken=broken, folder=str(folder.absolute())
+    )
 
 
 def status(

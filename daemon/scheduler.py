@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sambertd_client.protocol import (
     BUSY,
@@ -21,7 +21,8 @@ from sambertd_client.protocol import (
 
 from daemon import precedence
 from daemon.patience import Patience
-from daemon.stream import Finish, Piece, Stream, Wish
+from daemon.stream import Finish, Piece, Stream, Whose, Wish
+from engines.marks import SpeechMark
 
 
 class RefusedError(Exception):
@@ -140,13 +141,19 @@ class Scheduler:
         return min(waiting, key=lambda s: (precedence.rank(s), in_work[s.client]), default=None)
 
     def spoke(
-        self, stream: Stream, pieces: tuple[bytes, ...], sentence: int, took_s: float
+        self,
+        stream: Stream,
+        pieces: tuple[bytes, ...],
+        sentence: int,
+        took_s: float,
+        marks: Iterable[SpeechMark] = (),
     ) -> None:
         """The engine made audio in this stream's turn; it is dropped if the stream has ended."""
         stream.synth_s += took_s
         if not stream.ended:
             made = [Piece(pcm, sentence) for pcm in pieces]
             stream.outbox.extend(made)
+            stream.know(marks)
             if stream.sink == "both":
                 stream.copies.extend(made)
 
@@ -215,37 +222,35 @@ class Scheduler:
         self._end(stream, "end")
 
     def cancel(
-        self, client: bytes | None, request_id: str | None, priority: Priority | None = None
+        self, whose: Whose, request_id: str | None, priority: Priority | None = None
     ) -> list[str]:
-        """End the streams of a client, with this id and of this priority; None: any. Their ids."""
-        chosen = self._chosen(client, request_id, priority)
+        """End the streams with this id and of this priority; None: any. Their ids."""
+        chosen = self._chosen(whose, request_id, priority)
         for stream in chosen:
             self._end(stream, "cancelled")
         return [stream.id for stream in chosen]
 
-    def pause(self, client: bytes | None, request_id: str | None, now: float) -> list[Stream]:
-        """Hold the streams of a client with this id, None: any; those that were not held yet."""
-        chosen = [s for s in self._chosen(client, request_id) if not s.paused]
+    def pause(self, whose: Whose, request_id: str | None, now: float) -> list[Stream]:
+        """Hold the streams with this id, None: any; those that were not held yet."""
+        chosen = [s for s in self._chosen(whose, request_id) if not s.paused]
         for stream in chosen:
             stream.paused_since, stream.blocked_since = now, None
         return chosen
 
-    def resume(self, client: bytes | None, request_id: str | None) -> list[Stream]:
+    def resume(self, whose: Whose, request_id: str | None) -> list[Stream]:
         """Let them go on; those that were held."""
-        chosen = [s for s in self._chosen(client, request_id) if s.paused]
+        chosen = [s for s in self._chosen(whose, request_id) if s.paused]
         for stream in chosen:
             stream.paused_since = None
         return chosen
 
     def _chosen(
-        self, client: bytes | None, request_id: str | None, priority: Priority | None = None
+        self, whose: Whose, request_id: str | None, priority: Priority | None = None
     ) -> list[Stream]:
         return [
             s
             for s in self._streams.values()
-            if client in (None, s.client)
-            and request_id in (None, s.id)
-            and priority in (None, s.wish.priority)
+            if whose.owns(s) and request_id in (None, s.id) and priority in (None, s.wish.priority)
         ]
 
     def drop(self, client: bytes) -> None:
@@ -255,6 +260,7 @@ class Scheduler:
                 self._end(stream, "cancelled")
             elif stream.client == client:
                 stream.copies.clear()
+                stream.marks.clear()
                 stream.credit = 0
 
     def supersede(self, stream: Stream) -> None:

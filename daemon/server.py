@@ -18,11 +18,12 @@ from sambertd_client import protocol as wire
 
 from daemon import activation
 from daemon import worker as engine
-from daemon.building import Build, Builder, State
+from daemon.building import Builder
 from daemon.config import Config
 from daemon.delivery import Deliverer
 from daemon.lock import EndpointLock, LockError
 from daemon.notify import Notifier
+from daemon.peers import Peers
 from daemon.playback import Speaker
 from daemon.scheduler import Scheduler
 from daemon.service import Service
@@ -65,6 +66,7 @@ class Server:
         path = config.socket_path
         self._lock = EndpointLock(path) if path else None
         self._transport = Transport(self._waker)
+        self._peers = Peers(config.access.admin_uids())
         self._worker = engine.Worker(self._waker.set)
         self._swapper = Swapper(self._waker.set)
         self._speaker = Speaker(config.speaker, self._waker.set)
@@ -80,15 +82,15 @@ class Server:
         )
         self._deliverer = Deliverer(scheduler, self._transport, self._speaker, stats)
         self._service = Service(
-            limits,
+            config,
             scheduler,
             self._worker,
             self._deliverer,
             self._speaker,
             stats,
             metadata.version("sambertd"),
-            config.engines,
-            self._builder.builds,
+            self._swapper,
+            self._builder,
         )
 
     def run(self) -> int:
@@ -134,8 +136,8 @@ class Server:
     def _serve(self) -> None:
         while not self._should_stop:
             self._transport.wait(self._pause_s())
-            for client, frames in self._transport.receive():
-                self._service.receive(client, frames)
+            for came in self._transport.receive():
+                self._service.receive(came.client, came.frames, self._peers.of(came.origin))
             self._take_results()
             if self._loaded is not None and self._speaker.settled:
                 self._ready(self._loaded)
@@ -146,8 +148,8 @@ class Server:
         """What the other threads made. Apart from the loop, whose variables would hold on to it."""
         for result in self._worker.results():
             self._take(result)
-        for resident in self._swapper.made():
-            self._service.renew(resident)
+        for made in self._swapper.made():
+            self._service.shelve(made)
             log.info("engines: %s", "; ".join(self._service.engines()))
 
     def _take(self, result: engine.Result) -> None:
@@ -173,19 +175,6 @@ class Server:
         names = ", ".join(shelf.voices)
         log.info("ready: %s", names)
         self._notifier.ready(f"ready: {names}")
-        self._improve(shelf)
-
-    def _improve(self, shelf: Shelf) -> None:
-        """Watch for better engines, and build them if wanted."""
-        residents = shelf.residents
-        for name in residents.keys() - self._builder.builds.keys():
-            state: State = "current" if residents[name].complete else "never"
-            self._builder.builds[name] = Build(state)
-        if shelf.renew is not None:
-            self._swapper.start(residents, shelf.renew)
-        if self._config.engines.build == "background":
-            lacking = {n: r.pack.folder for n, r in residents.items() if not r.complete}
-            self._builder.start(lacking, self._swapper.look)
 
     def _tell(self, detail: str) -> None:
         """From the engine thread: what is being loaded."""
@@ -240,8 +229,8 @@ class Server:
         self._speaker.close()
         if not self._swapper.stop(5.0):
             log.warning("a voice was still loading after 5 s")
-        for resident in self._swapper.made():  # so that it is closed with the others
-            self._service.renew(resident)
+        for made in self._swapper.made():  # so that it is closed with the others
+            self._service.shelve(made)
         if not self._worker.stop(5.0):
             log.warning("the engine did not end its step within 5 s")
         elif self._exit_code == EXIT_OK:  # after a crash nobody knows the state of the engines

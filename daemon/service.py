@@ -7,24 +7,23 @@ worker and the delivery. Nothing here blocks, so cancel and status never wait fo
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from sambertd_client import protocol as wire
 
-from daemon import engine_report, reports
+from daemon import access, engine_report, reports
 from daemon import worker as engine
-from daemon.building import Build
-from daemon.config import EngineConfig, Limits
+from daemon.building import Builder
+from daemon.config import Config
 from daemon.delivery import Deliverer
+from daemon.peers import Peer
 from daemon.playback import Speaker
 from daemon.scheduler import RefusedError, Scheduler
+from daemon.shelving import Shelving
 from daemon.stats import Stats
+from daemon.stream import Whose
+from daemon.swapping import Fetched, Renewed, Swapper
 from daemon.utterances import Utterances
 from daemon.voices import Shelf
-
-if TYPE_CHECKING:
-    from daemon.resident import Resident
 
 
 class Service:
@@ -32,25 +31,34 @@ class Service:
 
     def __init__(
         self,
-        limits: Limits,
+        config: Config,
         scheduler: Scheduler,
         worker: engine.Worker,
         deliverer: Deliverer,
         speaker: Speaker,
         stats: Stats,
         version: str,
-        engines: EngineConfig,
-        builds: Mapping[str, Build],
+        swapper: Swapper,
+        builder: Builder,
     ) -> None:
         self._life = reports.Life(version)
-        self._limits = limits
+        self._config = config
         self._scheduler = scheduler
         self._deliverer = deliverer
         self._speaker = speaker
         self._stats = stats
-        self._engines, self._builds = engines, builds
+        self._builds = builder.builds
         self._utterances = Utterances(
-            self._life, limits, scheduler, worker, deliverer, speaker, stats
+            self._life, config.limits, scheduler, worker, deliverer, speaker, stats
+        )
+        self._shelving = Shelving(
+            config.voices,
+            config.engines,
+            self._life,
+            self._utterances,
+            deliverer,
+            swapper,
+            builder,
         )
 
     def tell(self, detail: str) -> None:
@@ -59,19 +67,20 @@ class Service:
 
     def ready(self, shelf: Shelf) -> None:
         self._utterances.shelf = shelf
-        self._scheduler.open_limit = min(self._limits.in_work, shelf.streams)
+        self._scheduler.open_limit = min(self._config.limits.in_work, shelf.streams)
         self._life.state, self._life.detail = "ready", "ready"
         self._deliverer.events.tell("state", "ready")
+        self._shelving.begin()
 
     def take(self, result: engine.Turn) -> None:
         """Book one result of the engine."""
         self._utterances.take(result)
 
-    def renew(self, resident: Resident) -> None:
+    def shelve(self, made: Renewed | Fetched) -> None:
         """What is begun from now on is spoken by this voice; what has begun ends on the old one."""
-        self._utterances.renew(resident)
+        self._shelving.take(made)
 
-    def receive(self, client: bytes, frames: list[bytes]) -> None:
+    def receive(self, client: bytes, frames: list[bytes], peer: Peer) -> None:
         """Answer one message, whatever it is."""
         try:
             request = wire.decode_request(frames)
@@ -80,27 +89,28 @@ class Service:
             self._refuse(client, error.request_id, error.code, str(error))
             return
         try:
-            self._answer(client, request)
+            access.check(request, peer.role, peer.owner)
+            self._answer(client, request, peer)
         except RefusedError as refusal:
             if isinstance(request, wire.Say):
                 self._stats.refuse(refusal.code)
             self._refuse(client, request.id, refusal.code, str(refusal))
 
-    def _answer(self, client: bytes, request: wire.Request) -> None:
+    def _answer(self, client: bytes, request: wire.Request, peer: Peer) -> None:
         """Raises RefusedError."""
         match request:
             case wire.Say():
-                self._utterances.say(client, request)
+                self._utterances.say(client, request, peer.owner)
             case wire.Credit():
                 self._scheduler.grant(client, request.id, request.grant)
             case wire.Append() | wire.End():
                 self._utterances.append(client, request)
             case wire.Cancel():
-                whose = client if request.scope == "mine" else None
+                whose = Whose.of(request.scope, client, peer.owner)
                 ids = self._scheduler.cancel(whose, request.target, request.priority)
                 self._deliverer.reply(client, wire.Cancelled(id=request.id, ids=ids))
             case wire.Pause() | wire.Resume():
-                self._utterances.hold(client, request)
+                self._utterances.hold(client, request, peer.owner)
             case wire.Stats():
                 events, speaker = self._deliverer.events, self._speaker
                 shelf = self._utterances.shelf
@@ -111,16 +121,19 @@ class Service:
             case wire.Unsubscribe():
                 self._deliverer.events.unsubscribe(client)
             case wire.Hello():
-                self._deliverer.reply(client, self._welcome(client, request.id))
+                self._deliverer.reply(client, self._welcome(client, request.id, peer))
             case wire.Voices():
-                self._deliverer.reply(
-                    client, reports.voice_list(request.id, self._utterances.shelf)
-                )
+                listed = reports.voice_list(request.id, self._utterances.shelf, self._config.voices)
+                self._deliverer.reply(client, listed)
+            case wire.Load():
+                self._shelving.load(client, request)
+            case wire.Unload():
+                self._shelving.unload(client, request)
             case wire.Status():
                 self._deliverer.reply(client, self._status(request.id))
             case wire.Engines():
                 report = engine_report.report(
-                    request.id, self._utterances.shelf, self._builds, self._engines
+                    request.id, self._utterances.shelf, self._builds, self._config.engines
                 )
                 self._deliverer.reply(client, report)
 
@@ -138,6 +151,7 @@ class Service:
     def stopping(self) -> None:
         self._life.state, self._life.detail = "stopping", "shutting down"
         self._deliverer.events.tell("state", "stopping")
+        self._shelving.stop()
         self.end_all(wire.SHUTTING_DOWN, "the daemon is shutting down")
 
     def close(self) -> None:
@@ -160,9 +174,10 @@ class Service:
     def idle(self) -> bool:
         return len(self._scheduler) == 0
 
-    def _welcome(self, client: bytes, request_id: str) -> wire.Welcome:
-        live = self._utterances.live(client)
-        return reports.welcome(request_id, self._life, self._limits, self._speaker, live)
+    def _welcome(self, client: bytes, request_id: str, peer: Peer) -> wire.Welcome:
+        live = self._utterances.live(client) + self._shelving.live(client)
+        limits, role = self._config.limits, peer.role.name.lower()
+        return reports.welcome(request_id, self._life, limits, self._speaker, live, role)
 
     def _status(self, request_id: str) -> wire.StatusReport:
         lines, life, queue = self.engines(), self._life, self._scheduler

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sambertd_client.protocol import Policy, Priority, Sink, Why
+from sambertd_client.protocol import Policy, Priority, Scope, Sink, Why
+
+from engines.marks import SpeechMark
 
 OUTBOX_CHUNKS = 8  # made ahead of the sink while nobody waits; else at most the whole text's audio
+
+
+class Word(NamedTuple):
+    """The samples of a word, from the first to the one after the last."""
+
+    start: int
+    end: int
 
 
 class Piece(NamedTuple):
@@ -25,6 +35,8 @@ class Wish:
     chars: int = 0  # of its text
     key: str | None = None
     deadline_s: float | None = None  # for its first audio, after it was admitted
+    marks: frozenset[str] = frozenset()  # the kinds its client wants
+    owner: str = ""  # whose it is, over all connections of a user or key
 
 
 @dataclass(eq=False, slots=True)
@@ -40,7 +52,8 @@ class Stream:
     wish: Wish = field(default_factory=Wish)
     postponed: bool = False  # a progress that found the speaker in use: see daemon/precedence.py
     on_air: bool = False  # the speaker plays it now
-    announced: bool = False  # `playing` was sent
+    announced: bool = False  # `playing` was sent, for this time on the air
+    playing_ms: float | None = None  # from `say` to its first sound on the speaker
     told: bool = False  # the event that it has started was sent
     paused_since: float | None = None
     sample_bytes: int = 2
@@ -48,6 +61,8 @@ class Stream:
     copies: deque[Piece] = field(default_factory=deque)  # for the client, with sink="both"
     copied: int = 0  # copies sent
     copied_samples: int = 0
+    marks: deque[SpeechMark] = field(default_factory=deque)  # that its client is to be sent
+    words: deque[Word] = field(default_factory=deque)  # for the speaker, those still to be heard
     appended: int = 0  # characters that came after it was admitted
     starved: bool = False  # all its text is made, and more is to come
     starved_since: float | None = None
@@ -64,6 +79,14 @@ class Stream:
     known_bytes: int = 0  # and of that, what it had kept from earlier
     first_audio: float | None = None
     blocked_since: float | None = None
+
+    def know(self, marks: Iterable[SpeechMark]) -> None:
+        """What is said when, of what comes next."""
+        for mark in marks:
+            if mark.kind in self.wish.marks:
+                self.marks.append(mark)
+            if mark.kind == "word" and self.plays:
+                self.words.append(Word(mark.start, mark.end))
 
     @property
     def has_room(self) -> bool:
@@ -123,3 +146,18 @@ class Finish(NamedTuple):
     why: Why
     code: str | None = None
     text: str | None = None
+
+
+class Whose(NamedTuple):
+    """Streams of one connection, of one owner; None: of any."""
+
+    client: bytes | None = None
+    owner: str | None = None
+
+    @staticmethod
+    def of(scope: Scope, client: bytes, owner: str) -> Whose:
+        """What a peer means by a scope."""
+        return Whose(client if scope == "mine" else None, owner if scope == "user" else None)
+
+    def owns(self, stream: Stream) -> bool:
+        return self.client in (None, stream.client) and self.owner in (None, stream.wish.owner)

@@ -7,10 +7,17 @@ thread that makes it, and they must speak in time later.
 from __future__ import annotations
 
 import logging
+import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from daemon.voices import check_name
+from engines.errors import EngineError, VoiceError
 
 if TYPE_CHECKING:
     from daemon.resident import Resident
@@ -18,16 +25,37 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 LOOK_S = 1.0  # how often the store is looked at
 Renew = Callable[["Resident"], "Resident"]
+Load = Callable[[Path], "Resident"]
+Told = Callable[["Resident | EngineError"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The store has other engines. new: the same voice where they were refused."""
+
+    old: Resident
+    new: Resident
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A pack was loaded, or could not be. told: whom to tell, on the loop's thread."""
+
+    outcome: Resident | EngineError
+    told: Told
 
 
 class Swapper:
-    """Watches the store and hands over a successor for every resident it has news for."""
+    """Watches the store, and hands over a successor for every resident it has news for.
+
+    It loads packs that are asked for, too: all voices are made here, one after the other.
+    """
 
     def __init__(self, wake: Callable[[], None], look_s: float = LOOK_S) -> None:
         self._wake, self._look_s = wake, look_s
         self._residents: dict[str, Resident] = {}
-        self._made: deque[Resident] = deque()
-        self._look = threading.Event()
+        self._made: deque[Renewed | Fetched] = deque()
+        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = False
         self._thread: threading.Thread | None = None
 
@@ -41,27 +69,69 @@ class Swapper:
 
     def look(self) -> None:
         """Look now rather than within the second: a build has ended."""
-        self._look.set()
+        self._orders.put(lambda: None)
 
-    def made(self) -> Iterator[Resident]:
-        """Successors since the last call; the same voice where engines were refused."""
+    def fetch(self, folder: Path, load: Load, told: Told) -> None:
+        """Load a pack, and watch it from then on; `Fetched` says how that went."""
+        self._orders.put(lambda: self._fetch(folder, load, told))
+
+    def forget(self, name: str) -> None:
+        """Do not watch a voice any more."""
+        self._orders.put(lambda: self._forget(name))
+
+    def made(self) -> Iterator[Renewed | Fetched]:
+        """What was made since the last call."""
         while self._made:
             yield self._made.popleft()
 
     def stop(self, timeout_s: float) -> bool:
         """Finish what is being loaded and end; False: it did not end in time."""
         self._stopping = True
-        self._look.set()
+        self.look()
         if self._thread is not None:
             self._thread.join(timeout_s)
         return self._thread is None or not self._thread.is_alive()
 
     def _run(self, renew: Renew) -> None:
         while not self._stopping:
-            for name in self._residents:
+            for name in list(self._residents):
                 self._renew(name, renew)
-            self._look.wait(self._look_s)
-            self._look.clear()
+            self._obey(time.monotonic() + self._look_s)
+
+    def _obey(self, until: float) -> None:
+        """Carry out orders, or wait for one until then."""
+        try:
+            order = self._orders.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            return
+        order()
+        del order  # and what it held, before we wait again
+
+    def _fetch(self, folder: Path, load: Load, told: Told) -> None:
+        if self._stopping:
+            return
+        try:
+            outcome: Resident | EngineError = self._watched(load(folder))
+        except EngineError as error:
+            outcome = error
+        except Exception as error:
+            log.exception("voice %s could not be loaded", folder)
+            reason = f"loading {folder} failed ({type(error).__name__}: {error})"
+            outcome = VoiceError("voice_broken", f"{reason}; copy or export the voice again")
+        self._made.append(Fetched(outcome, told))
+        self._wake()
+
+    def _watched(self, resident: Resident) -> Resident:
+        """The same, watched in the place of what its folder held. Raises VoiceError."""
+        name, folder = resident.pack.file.name, resident.pack.folder
+        check_name(name, resident, self._residents)
+        others = self._residents.items()
+        self._residents = {key: one for key, one in others if one.pack.folder != folder}
+        self._residents[name] = resident
+        return resident
+
+    def _forget(self, name: str) -> None:
+        self._residents.pop(name, None)
 
     def _renew(self, name: str, renew: Renew) -> None:
         resident = self._residents[name]
@@ -72,5 +142,5 @@ class Swapper:
             return
         if successor is not resident:
             self._residents[name] = successor
-            self._made.append(successor)
+            self._made.append(Renewed(resident, successor))
             self._wake()

@@ -9,9 +9,12 @@ import enum
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import zmq
 from sambertd_client.protocol import MAX_FRAME_BYTES
+
+from daemon.peers import Origin
 
 SOCKET_MODE = 0o660
 MAX_PARTS = 8  # read of one message; its rest is thrown away
@@ -26,6 +29,14 @@ class Delivery(enum.Enum):
     SENT = "sent"
     FULL = "full"  # this client's pipe is full; nothing was sent
     GONE = "gone"  # no such client any more
+
+
+class Received(NamedTuple):
+    """One message; a client is the identity ROUTER gave its connection."""
+
+    client: bytes
+    origin: Origin
+    frames: list[bytes]
 
 
 class Waker:
@@ -50,7 +61,7 @@ class Waker:
 
 
 class Transport:
-    """Frames from and to clients; a client is the identity ROUTER gave its connection."""
+    """Frames from and to clients."""
 
     def __init__(self, waker: Waker) -> None:
         self._waker = waker
@@ -95,11 +106,11 @@ class Transport:
         self._poller.poll(max(0, int(timeout_s * 1000)))
         self._waker.clear()
 
-    def receive(self) -> Iterator[tuple[bytes, list[bytes]]]:
-        """Messages that are here now, as (client, frames); at most MAX_BATCH, fair to clients."""
+    def receive(self) -> Iterator[Received]:
+        """Messages that are here now; at most MAX_BATCH, fair to clients."""
         for _ in range(MAX_BATCH):
             try:
-                client = self._socket.recv(zmq.NOBLOCK)
+                client = self._socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
             frames: list[bytes] = []
@@ -107,7 +118,7 @@ class Transport:
                 part = self._socket.recv(zmq.NOBLOCK)
                 if len(frames) < MAX_PARTS:
                     frames.append(part)
-            yield client, frames
+            yield Received(client.bytes, Origin(_fact(client, "Peer-Address")), frames)
 
     def send(self, client: bytes, frames: list[bytes]) -> Delivery:
         try:
@@ -124,3 +135,11 @@ class Transport:
         """Give queued replies half a second to leave, then close."""
         self._socket.close()
         self._context.term()
+
+
+def _fact(frame: zmq.Frame, name: str) -> str:
+    """What ZeroMQ knows of the connection a frame came by; "": nothing."""
+    try:
+        return str(frame.get(name))
+    except zmq.ZMQError:
+        return ""

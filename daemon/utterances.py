@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING
 
 from sambertd_client import protocol as wire
 
+from daemon import marking
 from daemon import worker as engine
 from daemon.checks import check, check_length
 from daemon.config import Limits
 from daemon.delivery import Deliverer
-from daemon.job import Job
+from daemon.job import Job, Text
+from daemon.markup import spoken_chars
 from daemon.pcm import PcmForm
 from daemon.playback import Speaker
 from daemon.precedence import before
 from daemon.reports import Life
 from daemon.scheduler import RefusedError, Scheduler
 from daemon.stats import Stats
-from daemon.stream import Stream, Wish
+from daemon.stream import Stream, Whose, Wish
 from daemon.voices import Shelf, SpeakingVoice
 from engines.style import Style
 
@@ -56,12 +58,13 @@ class Utterances:
         """The ids of a client's."""
         return [stream.id for stream in self._jobs if stream.client == client]
 
-    def say(self, client: bytes, say: wire.Say) -> None:
+    def say(self, client: bytes, say: wire.Say, owner: str) -> None:
         """A new utterance, or one that was said before. Raises RefusedError."""
         self._stats.requests += 1
         voice = check(say, self._life, self._limits, self.shelf, self._speaker)
-        if not self._said_before(client, say):
-            self._admit(client, say, voice)
+        key = None if say.key is None else f"{owner} {say.key}"  # nobody takes over another's
+        if not self._said_before(client, say, key):
+            self._admit(client, say, voice, key, owner)
 
     def append(self, client: bytes, request: wire.Append | wire.End) -> None:
         """More text for a live utterance, or its end. Raises RefusedError."""
@@ -80,8 +83,8 @@ class Utterances:
         self._scheduler.fed(stream, added, ready=bool(job.texts) or not job.more)
         self._deliverer.reply(client, wire.Appended(id=request.id, unspoken=job.unspoken))
 
-    def hold(self, client: bytes, request: wire.Pause | wire.Resume) -> None:
-        whose = client if request.scope == "mine" else None
+    def hold(self, client: bytes, request: wire.Pause | wire.Resume, owner: str) -> None:
+        whose = Whose.of(request.scope, client, owner)
         events = self._deliverer.events
         if isinstance(request, wire.Pause):
             held = self._scheduler.pause(whose, request.target, time.monotonic())
@@ -105,7 +108,9 @@ class Utterances:
                 if not stream.has_begun and not result.known:
                     self._deliverer.pace.learn_first(result.took_s)
                 stream.learn(result.pieces, result.known)
-                self._scheduler.spoke(stream, result.pieces, result.sentence, result.took_s)
+                self._scheduler.spoke(
+                    stream, result.pieces, result.sentence, result.took_s, result.marks
+                )
             case engine.Starved():
                 job = self._jobs.get(stream)
                 if job is not None and not job.texts and job.more:
@@ -124,34 +129,66 @@ class Utterances:
         for stream in self._scheduler.at_hand():
             self._book(stream, engine.step(self._jobs[stream]))
 
-    def renew(self, resident: Resident) -> None:
-        """What is begun from now on is spoken by this voice; what has begun ends on the old one."""
-        name = resident.voice.info.name
-        old, self.shelf.residents[name] = self.shelf.residents[name], resident
-        if resident.voice is old.voice:
-            return
-        self.shelf.voices[name] = resident.voice
-        self._deliverer.events.tell("engines", f"{name} speaks with other engines from now on")
+    def renew(self, old: Resident, new: Resident) -> None:
+        """The same voice on other engines, unless it was taken away or replaced meanwhile."""
+        name = old.pack.file.name
+        if self.shelf.residents.get(name) is not old:
+            if new.voice is not old.voice:
+                self._replaced.append(new)
+                self._retire()
+        elif new.voice is old.voice:
+            self.shelf.residents[name] = new
+        else:
+            self._deliverer.events.tell("engines", f"{name} speaks with other engines from now on")
+            self.put(new)
+
+    def put(self, resident: Resident) -> bool:
+        """What is begun from now on is spoken by this voice; what has begun ends on the old one.
+
+        Whether there was an old one.
+        """
+        old = self.shelf.put(resident)
+        replaced = {id(one.voice) for one in old}
         for stream, job in self._jobs.items():
-            if job.voice is old.voice and not stream.started and not stream.has_begun:
+            waits = not stream.started and not stream.has_begun
+            if waits and id(job.voice) in replaced and job.suits(resident.voice):
                 job.voice = resident.voice
+        self._replaced += old
+        self._retire()
+        return bool(old)
+
+    def remove(self, name: str) -> int:
+        """No more is begun on this voice; how many utterances were, and end on it."""
+        old = self.shelf.take(name)
+        live = sum(job.voice is old.voice for job in self._jobs.values())
         self._replaced.append(old)
         self._retire()
+        return live
 
     def forget(self, stream: Stream) -> None:
         job = self._jobs.pop(stream)
         self._worker.close(job)
         self._retire()
 
-    def _admit(self, client: bytes, say: wire.Say, voice: SpeakingVoice) -> None:
+    def _admit(
+        self,
+        client: bytes,
+        say: wire.Say,
+        voice: SpeakingVoice,
+        key: str | None,
+        owner: str,
+    ) -> None:
         """A new utterance. Raises RefusedError."""
         now, pace = time.monotonic(), self._deliverer.pace
         form = PcmForm(voice.info.sample_rate, say.rate, say.format)
-        wish = Wish(say.priority, say.queue, len(say.text), say.key, say.deadline_s)
+        chars, kinds = spoken_chars(say.text, say.markup), frozenset(say.marks)
+        wish = Wish(say.priority, say.queue, chars, key, say.deadline_s, kinds, owner)
         stream = self._scheduler.admit(client, say.id, say.sink, form.rate, say.credit, now, wish)
         stream.sample_bytes = form.sample_bytes
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
-        job = Job(voice, deque(() if say.more else (say.text,)), style, form, say.cache, say.more)
+        texts = deque(() if say.more else (Text(say.text, 0),))
+        timed = kinds | marking.WORDS if stream.plays else kinds
+        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, timed)
         self._jobs[stream] = job
         self._recall(stream, job)
         if say.more:
@@ -168,8 +205,8 @@ class Utterances:
             start_s=pace.start_s(stream, self._scheduler, self._scheduler.open_limit),
             instance=self._life.instance,
         )
-        if say.key is not None:
-            self._deliverer.keys.remember(say.key, stream, accepted)
+        if key is not None:
+            self._deliverer.keys.remember(key, stream, accepted)
         self._stats.accept(stream)
         self._deliverer.reply(client, accepted)
         self._deliverer.events.about("accepted", stream)
@@ -179,18 +216,18 @@ class Utterances:
         """What is known whole is said without the engine, on the voice that it is known of."""
         if job.more or job.phrases not in ("use", "recall"):
             return
-        job.chunks = job.voice.recall(job.texts[0], job.style)
+        job.chunks = job.voice.recall(job.texts[0].text, job.style, markup=job.markup)
         if job.chunks is not None:
-            job.spoken += len(job.texts.popleft())
+            job.spoken += len(job.texts.popleft().text)
             stream.known = stream.started = True
 
-    def _said_before(self, client: bytes, say: wire.Say) -> bool:
+    def _said_before(self, client: bytes, say: wire.Say, key: str | None) -> bool:
         """Whether a request with this key was accepted before: then it is answered as that was.
 
         What a connection was to get as audio cannot be sent again: it is made anew, and only once.
         Raises RefusedError.
         """
-        known = self._deliverer.keys.find(say.key, time.monotonic())
+        known = self._deliverer.keys.find(key, time.monotonic())
         if known is None:
             return False
         stream, again = known.stream, (client, say.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sambertd_client.protocol import Markup
 
 from daemon.cache_config import CacheConfig
 from daemon.config import EngineConfig
 from daemon.memory import trim
 from engines.errors import EngineError, VoiceError
+from engines.marks import SpeechMark
 from engines.store import Store
 from engines.style import Style
 
 if TYPE_CHECKING:
-    from daemon.resident import Resident
+    from daemon.resident import Keeper, Resident
     from engines.one_gpu import OneGpu
     from engines.phrases import PhraseCache
     from engines.pipeline import PhraseUse
@@ -51,13 +53,16 @@ class VoiceInfo(Protocol):
 class AudioChunk(Protocol):
     """A piece of speech: float32 samples in -1..1, and the sentence they belong to.
 
-    known: kept from earlier, and not made.
+    marks: of a whole part of the text, with the first of its pieces. known: kept from earlier, and
+    not made.
     """
 
     @property
     def pcm(self) -> NDArray[np.float32]: ...
     @property
     def sentence(self) -> int: ...
+    @property
+    def marks(self) -> Sequence[SpeechMark]: ...
     @property
     def known(self) -> bool: ...
 
@@ -75,9 +80,11 @@ class SpeakingVoice(Protocol):
 
     @property
     def info(self) -> VoiceInfo: ...
-    def plan(self, text: str, style: Style, phrases: PhraseUse, /) -> Any: ...
+    def plan(self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup) -> Any: ...
     def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
-    def recall(self, text: str, style: Style, /) -> Iterator[AudioChunk] | None: ...
+    def recall(
+        self, text: str, style: Style, /, *, markup: Markup
+    ) -> Iterator[AudioChunk] | None: ...
     def warm_up(self) -> None: ...
     def close(self) -> None: ...
 
@@ -93,17 +100,46 @@ class Broken:
 class Shelf:
     """Voices by name, the default first, and the packs that could not be loaded.
 
-    residents: what is known of the engines of those voices that have some. renew: makes the
-    successor of a resident; see `daemon.resident`. gpu: what those engines run on, if they do.
+    residents: what is known of the engines of those voices that have some. keeper: makes them, and
+    their successors; see `daemon.resident`. gpu: what those engines run on, if they do.
     phrases: what the voices have said before.
     """
 
     voices: dict[str, SpeakingVoice] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
     residents: dict[str, Resident] = field(default_factory=dict)
-    renew: Callable[[Resident], Resident] | None = None
+    keeper: Keeper | None = None
     gpu: OneGpu | None = None
     phrases: PhraseCache | None = None
+
+    def put(self, resident: Resident) -> list[Resident]:
+        """A voice in the place of what its name or its folder had; what that was.
+
+        The default voice stays the first.
+        """
+        name, folder = resident.pack.file.name, resident.pack.folder
+        gone = {n: r for n, r in self.residents.items() if n == name or r.pack.folder == folder}
+        voices: dict[str, SpeakingVoice] = {}
+        for key, voice in self.voices.items():
+            replaced = key in gone
+            voices.setdefault(name if replaced else key, resident.voice if replaced else voice)
+        self.voices = {**voices, name: resident.voice}
+        kept = {key: one for key, one in self.residents.items() if key not in gone}
+        self.residents = {**kept, name: resident}
+        self.note(folder, None)
+        return list(gone.values())
+
+    def take(self, name: str) -> Resident:
+        """Take a voice off. Raises KeyError where it has no engines."""
+        resident = self.residents.pop(name)
+        del self.voices[name]
+        return resident
+
+    def note(self, folder: Path, error: EngineError | None) -> None:
+        """That a pack could not be loaded; None: that it could."""
+        self.broken = [one for one in self.broken if one.path != str(folder)]
+        if error is not None:
+            self.broken.append(Broken(str(folder), error.code, str(error)))
 
     @property
     def streams(self) -> int:
@@ -154,19 +190,19 @@ def load_voices(
     openers = partial(gpu_openers, gpu=gpu, threads=options.threads)
     phrases = cache.open() if cache is not None else None
     keeper = Keeper(Store(engines.store), options, openers, phrases)
-    shelf = Shelf(renew=keeper.renew, gpu=gpu, phrases=phrases)
+    shelf = Shelf(keeper=keeper, gpu=gpu, phrases=phrases)
     for path in found:
         progress(f"loading voice {path.name}")
         try:
             resident = keeper.load(path)
             name = resident.pack.file.name
-            _check_name(name, resident, shelf.residents)
+            check_name(name, resident, shelf.residents)
             if build is not None and not resident.complete:
                 build(name, path, progress)
                 resident = _renewed(resident, keeper.renew)
         except EngineError as error:
             log.error("voice %s cannot be used: %s (%s)", path, error, error.code)
-            shelf.broken.append(Broken(str(path), error.code, str(error)))
+            shelf.note(path, error)
         else:
             shelf.voices[name], shelf.residents[name] = resident.voice, resident
     try:
@@ -176,13 +212,16 @@ def load_voices(
         raise
 
 
-def _check_name(name: str, resident: Resident, others: dict[str, Resident]) -> None:
-    """Raises VoiceError, and closes the voice, where another pack has its name."""
-    if name in others:
+def check_name(name: str, resident: Resident, others: Mapping[str, Resident]) -> None:
+    """Raises VoiceError, and closes the voice, where another pack that is there has its name."""
+    other = others.get(name)
+    if other is None or other.pack.folder == resident.pack.folder:
+        return
+    if (other.pack.folder / PACK_FILE).is_file():
         resident.close()
         raise VoiceError(
             "voice_broken",
-            f"{others[name].pack.folder} and {resident.pack.folder} both hold a voice named "
+            f"{other.pack.folder} and {resident.pack.folder} both hold a voice named "
             f"{name!r}; the first serves, rename the other in its voice.toml or remove it",
         )
 
@@ -204,6 +243,7 @@ def packs(folder: Path) -> list[Path]:
             text = f"{folder} is no folder; give one with --voices DIR"
             raise VoiceError("voice_not_found", text)
         found = sorted(path.parent for path in folder.glob(f"*/{PACK_FILE}"))
+        found = [path for path in found if not path.name.startswith(".")]  # still being copied
     except OSError as error:
         text = f"cannot read {folder}: {error.strerror}; give another folder with --voices DIR"
         raise VoiceError("voice_not_found", text) from error

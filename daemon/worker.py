@@ -18,10 +18,12 @@ import numpy as np
 from sambertd_client.protocol import TEXT_EMPTY
 
 from daemon.job import Job
+from daemon.marking import placed
 from daemon.memory import trim
 from daemon.pcm import pcm_s16le as pcm_s16le
 from daemon.voices import AudioChunk, Shelf
 from engines.errors import EngineError, TextError, VoiceError
+from engines.marks import SpeechMark
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One step's outcome: pieces of PCM of at most MAX_CHUNK samples; engine seconds.
+    """One step's outcome: pieces of PCM of at most MAX_CHUNK samples; engine seconds; marks.
 
     known: they were kept from earlier, and not made.
     """
@@ -48,6 +50,7 @@ class Spoken:
     sentence: int
     took_s: float
     known: bool = False
+    marks: tuple[SpeechMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,9 @@ def step(job: Job) -> Turn:
         text = "the voice made samples that are not numbers; please report the text and the voice"
         return Failed(job, "internal", text)
     job.sentence = job.base + chunk.sentence
-    return Spoken(job, job.form.pieces(chunk.pcm), job.sentence, took_s, chunk.known)
+    marks = tuple(placed(chunk.marks, job))
+    job.made += len(chunk.pcm)
+    return Spoken(job, job.form.pieces(chunk.pcm), job.sentence, took_s, chunk.known, marks)
 
 
 def _next_chunk(job: Job) -> AudioChunk | None:
@@ -190,10 +195,11 @@ def _begin_text(job: Job) -> bool:
     Of texts in pieces one may have none, a lone quotation mark, say: that is no error.
     """
     while job.texts:
-        text = job.texts.popleft()
+        text, job.text_start = job.texts.popleft()
         job.spoken += len(text)
+        job.before = job.made
         try:
-            plan = job.voice.plan(text, job.style, job.phrases)
+            plan = job.voice.plan(text, job.style, job.phrases, markup=job.markup)
         except TextError as error:
             in_pieces = job.more or job.texts or job.base
             if error.code == TEXT_EMPTY and in_pieces:

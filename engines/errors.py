@@ -3,7 +3,8 @@
 EngineError
 ├── TextError    the text cannot be spoken: text_empty, text_too_long, text_unreadable,
 │                and of SSML bad_ssml (not well-formed, or not what is understood), ssml_refused
-│                (too deep or too large, or it declares a document type)
+│                (too deep or too large, or it declares a document type), and of symbols
+│                bad_symbols
 ├── LexiconError a lexicon cannot be used: lexicon_not_found, bad_lexicon
 ├── StyleError   the wish cannot be met: unknown_speaker, unknown_emotion, bad_style
 ├── VoiceError   the voice pack cannot be used: voice_not_found, voice_broken,

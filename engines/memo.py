@@ -6,11 +6,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from engines.pipeline import Part
 from engines.style import Controls, Style
 from engines.text.lexicon import Lexicon
 
+Markup = Literal["text", "ssml", "symbols"]
 SYMBOLS = 20_000  # of all texts that are remembered, about 6000 syllables; some 300 bytes each
 
 
@@ -20,14 +22,14 @@ class Reading:
 
     text: str
     style: Style
-    ssml: bool
+    markup: Markup
     lexicon: Lexicon
     own: Lexicon
 
     @property
-    def name(self) -> tuple[str, Style, bool]:
+    def name(self) -> tuple[str, Style, Markup]:
         """What it is looked up by."""
-        return self.text, self.style, self.ssml
+        return self.text, self.style, self.markup
 
     def same(self, other: Reading) -> bool:
         """Whether it is read by the same words too."""
@@ -53,7 +55,7 @@ class Memo:
     def __init__(self, symbols: int = SYMBOLS) -> None:
         """symbols: of all texts together, at most."""
         self._limit, self._size = symbols, 0
-        self._known: OrderedDict[tuple[str, Style, bool], Known] = OrderedDict()
+        self._known: OrderedDict[tuple[str, Style, Markup], Known] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, reading: Reading) -> Known | None:

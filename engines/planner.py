@@ -1,9 +1,9 @@
-"""Text, plain or SSML, as the models are given it: part by part, and how to say each."""
+"""Text, plain, SSML or symbols, as the models are given it: part by part, and how to say each."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -20,8 +20,9 @@ from engines.text.clauses import LONGEST_PART, parts
 from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Lexicon
 from engines.text.manner import Manner
-from engines.text.sentence import Word
+from engines.text.sentence import Sentence, Unread, Word
 from engines.text.ssml import Document, read_ssml
+from engines.text.symbol_text import read_symbols
 from engines.text.symbols import SymbolTable, symbol_spans, symbols
 
 LOG: Final = logging.getLogger(__name__)
@@ -44,7 +45,9 @@ class Planner:
     def plain(self, front_end: FrontEnd, text: str, style: Style, lexicon: Lexicon) -> Plan:
         """The plan of a plain text; raises as `Voice.plan` does."""
         told = controls(style, self._file)
-        return _begun(self._sentences(front_end, text, told, lexicon), told)
+        unread: list[Unread] = []
+        sentences = front_end.sentences(text, lexicon, unread)
+        return _begun(self._sentences(sentences, told), told, unread)
 
     def ssml(self, front_end: FrontEnd, text: str, style: Style, lexicon: Lexicon) -> Plan:
         """The plan of a document; raises as `Voice.plan` does.
@@ -58,39 +61,59 @@ class Planner:
             manner: controls(_styled(style, manner), self._file)
             for manner in {manner for _, manner in document.manners}
         }
-        return _begun(self._stretches(front_end, document, ways, told, lexicon), told)
+        unread: list[Unread] = []
+        sentences = front_end.sentences(document.script, lexicon, unread)
+        return _begun(self._stretches(sentences, document, ways, told), told, unread)
 
-    def _sentences(
-        self, front_end: FrontEnd, text: str, told: Controls, lexicon: Lexicon
-    ) -> Iterator[Part]:
+    def symbols(self, text: str, style: Style) -> Plan:
+        """The plan of a text of symbols; raises as `Voice.plan` does."""
+        told = controls(style, self._file)
+        return _begun(self._written(read_symbols(text), told), told, [])
+
+    def _sentences(self, sentences: Iterable[Sentence], told: Controls) -> Iterator[Part]:
         """The text in what the acoustic model takes at once, read as it is asked for."""
-        for number, sentence in enumerate(front_end.sentences(text, lexicon)):
-            written = sentence.text
-            for words in parts(sentence.words, self._longest):
-                said, written = Said(words, number, written), ""
-                pause_s = pause_after(words[-1].marks, self._file.pauses)
-                spans = tuple(symbol_spans(words))
-                yield Part(self._ids(words, told), number, pause_s, said, spans)
+        for number, sentence in enumerate(sentences):
+            yield from self._parts(sentence, number, sentence.words, told)
+
+    def _written(self, sentences: Sequence[Sentence], told: Controls) -> Iterator[Part]:
+        """Sentences of symbols: what ends with #4 is said on its own, as it was written."""
+        for number, sentence in enumerate(sentences):
+            first = 0
+            for last, word in enumerate(sentence.words, 1):
+                if word.break_after == 4:
+                    yield from self._parts(sentence, number, sentence.words[first:last], told)
+                    first = last
+
+    def _parts(
+        self, sentence: Sentence, number: int, words: Sequence[Word], told: Controls
+    ) -> Iterator[Part]:
+        """Words of a sentence, all or some, in what the acoustic model takes at once."""
+        begins = words[0] is sentence.words[0]
+        for part in parts(words, self._longest):
+            said = _said(sentence, number, part, first=begins)
+            begins = False
+            pause_s = pause_after(part[-1].marks, self._file.pauses)
+            yield Part(self._ids(part, told), number, pause_s, said, tuple(symbol_spans(part)))
 
     def _stretches(
         self,
-        front_end: FrontEnd,
+        sentences: Iterable[Sentence],
         document: Document,
         ways: dict[Manner, Controls],
         plain: Controls,
-        lexicon: Lexicon,
     ) -> Iterator[Part]:
         stretches, marks = Stretches(document), Marks(document)
         after_s = 0.0
-        for number, sentence in enumerate(front_end.sentences(document.script, lexicon)):
-            written = sentence.text
+        for number, sentence in enumerate(sentences):
+            begins = True
             for stretch in stretches.of(sentence):
                 told = ways[stretch.manner]
                 # Silence that is asked for is as long as it says, at any speed, and takes the
                 # place of the silence for punctuation.
                 before_s = max(0.0, stretch.pause_s * plain.speed - after_s)
                 for words in parts(stretch.words, self._longest):
-                    said, written = Said(words, number, written), ""
+                    said = _said(sentence, number, words, first=begins)
+                    begins = False
                     after_s = self._after(stretch, words)
                     spans = tuple(symbol_spans(words))
                     ids, due = self._ids(words, told), marks.before(spans)
@@ -130,9 +153,18 @@ class Planner:
             )
 
 
-def _begun(read: Iterator[Part], told: Controls) -> Plan:
+def _said(sentence: Sentence, number: int, words: tuple[Word, ...], *, first: bool) -> Said:
+    """Of a part of a sentence; the first has what the whole sentence is."""
+    if not first:
+        return Said(words, number)
+    spans = [word.span for word in sentence.words]
+    span = min(start for start, _ in spans), max(end for _, end in spans)
+    return Said(words, number, sentence.text, span)
+
+
+def _begun(read: Iterator[Part], told: Controls, unread: list[Unread]) -> Plan:
     first = next(read)
-    return Plan(chain([first], read), told)
+    return Plan(chain([first], read), told, unread=unread)
 
 
 def _styled(style: Style, manner: Manner) -> Style:

@@ -13,7 +13,7 @@ import numpy as np
 from engines.acoustic import AcousticModel, AcousticSessions
 from engines.errors import VoiceError
 from engines.marks import SpeechMark
-from engines.memo import Memo, Reading
+from engines.memo import Markup, Memo, Reading
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
 from engines.phrases import VoicePhrases
@@ -27,6 +27,7 @@ from engines.text.lexicon_file import lexicon_of
 
 __all__ = [
     "AudioChunk",
+    "Markup",
     "Plan",
     "RuntimeOptions",
     "SpeechMark",
@@ -133,27 +134,30 @@ class Voice:
         style: Style | None = None,
         phrases: PhraseUse = "use",
         *,
-        ssml: bool = False,
+        markup: Markup = "text",
         lexicon: Lexicon | None = None,
     ) -> Plan:
         """Settle the style and read the first sentence; the others are read while it is spoken.
 
         Sentences that are long are spoken in parts; see `engines.text.clauses`. phrases: what part
         those that are kept have in it; see `Plan`.
-        ssml: whether the text is a document of SSML, see `engines.text.ssml`. lexicon: words of
-        this text alone, above those of the voice.
+        markup: what the text is: plain, a document of SSML (`engines.text.ssml`), or symbols
+        (`engines.text.symbol_text`). lexicon: words of this text alone, above those of the voice.
 
         Raises:
-            TextError: nothing in the text can be spoken, or the document is refused.
+            TextError: nothing in the text can be spoken, or its markup is refused.
             StyleError: the voice lacks the speaker or emotion, or a number is out of range.
             VoiceError: voice_unsupported, the voice has no symbol for what the text says.
         """
-        reading = self._reading(text, style, ssml, lexicon)
+        reading = self._reading(text, style, markup, lexicon)
         known = self._memo.get(reading)
         if known is not None:
             return Plan(iter(known.parts), known.controls, phrases)
-        make = self._planner.ssml if ssml else self._planner.plain
-        plan = make(front_end(), text, reading.style, reading.lexicon.over(reading.own))
+        if markup == "symbols":
+            plan = self._planner.symbols(text, reading.style)
+        else:
+            make = self._planner.ssml if markup == "ssml" else self._planner.plain
+            plan = make(front_end(), text, reading.style, reading.lexicon.over(reading.own))
         parts = self._memo.follow(reading, plan.parts, plan.controls)
         return Plan(parts, plan.controls, phrases)
 
@@ -162,19 +166,19 @@ class Voice:
         text: str,
         style: Style | None = None,
         *,
-        ssml: bool = False,
+        markup: Markup = "text",
         lexicon: Lexicon | None = None,
     ) -> Generator[AudioChunk, None, None] | None:
         """What `stream` would give of this text's plan, if all of it was said before and is in
         memory: at once, in the caller's thread. None: it is not; raises nothing."""
-        known = self._memo.get(self._reading(text, style, ssml, lexicon))
+        known = self._memo.get(self._reading(text, style, markup, lexicon))
         return None if known is None else self._pipeline.recall(known.parts, known.controls)
 
     def _reading(
-        self, text: str, style: Style | None, ssml: bool, lexicon: Lexicon | None
+        self, text: str, style: Style | None, markup: Markup, lexicon: Lexicon | None
     ) -> Reading:
         own = self.lexicon.lexicon if self.lexicon else NO_WORDS
-        return Reading(text, style or Style(), ssml, lexicon or NO_WORDS, own)
+        return Reading(text, style or Style(), markup, lexicon or NO_WORDS, own)
 
     def stream(
         self, plan: Plan, cancelled: Cancelled = lambda: False

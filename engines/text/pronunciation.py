@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -48,14 +49,18 @@ def from_symbols(written: str) -> tuple[str, ...]:
             raise _bad_symbols(written)
         held.append((fields[0], fields[1]))
         if fields[2] in ("s_end", "s_both"):
-            result.append(_syllable(held, written))
+            result.append(from_phones(held))
             held = []
     if held or not result:
         raise _bad_symbols(written)
     return tuple(result)
 
 
-def _syllable(phones: list[tuple[str, str]], written: str) -> str:
+def from_phones(phones: Sequence[tuple[str, str]]) -> str:
+    """The syllable of KAN-TTS phones, each with its tone: (h_c, tone2), (ang_c, tone2) -> hang2.
+
+    Raises TextError(text_unreadable) where there is no such syllable.
+    """
     names = tuple(phone for phone, _ in phones)
     tone = phones[0][1].removeprefix("tone")
     base = _by_phones().get(names)
@@ -64,12 +69,13 @@ def _syllable(phones: list[tuple[str, str]], written: str) -> str:
     stress = "1" if tone == "1" else "0"
     english = " ".join(n.upper() + (stress if n in _VOWELS | _BACK_VOWELS else "") for n in names)
     if base is not None or not _is_english(names):
-        raise _bad_symbols(written)
+        shown = " ".join(f"{phone}${tone}" for phone, tone in phones)[:80]
+        raise TextError("text_unreadable", f"{shown!r} is no syllable; {_CURE}")
     return english
 
 
 def _is_english(names: tuple[str, ...]) -> bool:
-    return all(re.fullmatch("[a-z]{1,2}", name) for name in names)
+    return all(name in _english() for name in names)
 
 
 @cache

@@ -30,6 +30,15 @@ def test_two_utterances_of_one_client_do_not_mix(daemon: LiveDaemon) -> None:
         assert (len(two.read()), len(one.read())) == (3 * 1600, 40 * 1600)
 
 
+def test_speech_that_has_piled_up_is_read_at_once(daemon: LiveDaemon) -> None:
+    with Client(daemon.endpoint) as client:
+        one, two = (client.say("好" * 1000, credit=1024) for _ in range(2))
+        assert one.wait().samples == 800_000
+        while two.id in (client.hello().live or ()):  # meanwhile its audio comes here
+            time.sleep(0.01)
+        assert two.wait().samples == 800_000
+
+
 def test_leaving_early_cancels(daemon: LiveDaemon) -> None:
     with Client(daemon.endpoint) as client:
         with client.say("慢" * 100) as speech:
@@ -49,7 +58,7 @@ def test_barge_ins_leave_nothing_behind(daemon: LiveDaemon) -> None:
         for pcm in (speech := client.say("慢好" * 50)):
             assert len(pcm) == 1600
             speech.cancel()
-        assert client._inboxes == {}
+        assert client._line.inboxes == {}
         assert client.status().in_work == 0
 
 
@@ -89,7 +98,7 @@ def test_a_request_that_is_too_large_is_told_at_once(daemon: LiveDaemon) -> None
             client.say("好" * 30000)
         assert caught.value.code == "text_too_long"
         assert time.monotonic() - began < 1
-        assert client._inboxes == {}
+        assert client._line.inboxes == {}
         assert client.say("好").read(), "the connection has not suffered"
 
 

@@ -20,6 +20,7 @@ import zmq
 from sambertd_client import Client
 from sambertd_client.endpoint import is_listening
 
+from daemon.access_config import AccessConfig
 from daemon.config import Config, Limits, SpeakerConfig
 from daemon.server import Server
 from daemon.voices import Shelf
@@ -37,10 +38,14 @@ def folder() -> Iterator[Path]:
 class LiveDaemon:
     """A real server on a real socket, in a thread, with the humming voice."""
 
-    def __init__(self, folder: Path, limits: Limits, speaker: SpeakerConfig) -> None:
+    def __init__(
+        self, folder: Path, limits: Limits, speaker: SpeakerConfig, access: AccessConfig
+    ) -> None:
         self.endpoint = f"ipc://{folder / 'd.sock'}"
         self.voice = ToneVoice()
-        config = Config(endpoint=self.endpoint, voices=folder, limits=limits, speaker=speaker)
+        config = Config(
+            endpoint=self.endpoint, voices=folder, limits=limits, speaker=speaker, access=access
+        )
         shelf = Shelf(voices={"tone": self.voice})
         self.server = Server(config, lambda _: shelf)
         self.exit_code: int | None = None
@@ -70,9 +75,11 @@ def start_daemon(folder: Path) -> Iterator[Callable[..., LiveDaemon]]:
     """Starts a daemon with the given limits; stopped at the end, streams all closed."""
     running: list[LiveDaemon] = []
 
-    def start(speaker: SpeakerConfig | None = None, **limits: Any) -> LiveDaemon:
+    def start(
+        speaker: SpeakerConfig | None = None, access: AccessConfig | None = None, **limits: Any
+    ) -> LiveDaemon:
         sound = speaker or SpeakerConfig(enabled=False)
-        live = LiveDaemon(folder, replace(Limits(), **limits), sound)
+        live = LiveDaemon(folder, replace(Limits(), **limits), sound, access or AccessConfig())
         running.append(live)
         live.start()
         return live

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from sambertd_client import Client, RefusedError, SpeechError, cli
 
 from daemon.config import SpeakerConfig
-from daemon.job import LONG, Job, TextFlow
+from daemon.job import LONG, Job, Text, TextFlow
 from daemon.pcm import PcmForm
 from daemon.scheduler import Scheduler
-from daemon.worker import Exhausted, Spoken, Starved, _advance
+from daemon.worker import Exhausted, Spoken, Starved, step
 from engines.style import Style
 from tests.daemon.live import Connect, LiveDaemon
 from tests.daemon.quiet_card import QuietCard
@@ -42,18 +42,20 @@ def test_sentences(pieces: list[str], sentences: list[str]) -> None:
     flow, found = TextFlow(), []
     for piece in pieces:
         found += flow.feed(piece)
-    assert found + flow.end() == sentences
+    assert [sentence.text for sentence in found + flow.end()] == sentences
     assert len(flow) == 0
 
 
 @given(st.lists(st.text("好a1。.，, \n”"), max_size=20))
 def test_no_character_is_lost(pieces: list[str]) -> None:
-    flow, found = TextFlow(), []
+    flow, found, whole = TextFlow(), list[Text](), "".join(pieces)
     for piece in pieces:
         found += flow.feed(piece)
     found += flow.end()
     blank = str.maketrans("", "", " \n")
-    assert "".join(found).translate(blank) == "".join(pieces).translate(blank)
+    assert "".join(one.text for one in found).translate(blank) == whole.translate(blank)
+    for text, start in found:
+        assert whole[start : start + len(text)] == text
 
 
 @pytest.fixture
@@ -175,12 +177,12 @@ def test_cancel_while_it_waits_for_text(client: Client) -> None:
 def test_the_engine_tells_that_it_lacks_text() -> None:
     voice = ToneVoice()
     job = Job(voice, deque(), Style(), PcmForm(16000), more=True)
-    assert isinstance(_advance(job), Starved)
+    assert isinstance(step(job), Starved)
     job.append("好。")
-    assert isinstance(_advance(job), Spoken)
+    assert isinstance(step(job), Spoken)
     job.end()
-    assert isinstance(_advance(job), Spoken)
-    assert isinstance(_advance(job), Exhausted)
+    assert isinstance(step(job), Spoken)
+    assert isinstance(step(job), Exhausted)
     assert job.unspoken == 0
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import Config, ConfigError, parse
+from daemon.config import Config, parse
+from daemon.config_errors import ConfigError
 
 ENV = {"XDG_RUNTIME_DIR": "/run/user/1", "HOME": "/home/robot"}
 
@@ -58,6 +59,8 @@ def test_every_setting_of_the_speaker(tmp_path: Path) -> None:
         ("[speaker]\nlead_in_s = 3", "speaker.lead_in_s"),
         ("[speaker]\nidle_close_s = 0.5", "speaker.idle_close_s"),
         ("voices = 1", "voices"),
+        ("[access]\nadmins = ['no-such-user']", "access.admins.*no-such-user"),
+        ("[access]\nadmins = 'root'", "access.admins.*list of strings"),
         ("log_level = 'loud'", "log_level"),
         ("endpoint = 'ipc://'", "endpoint"),
         (f"endpoint = 'ipc:///{'x' * 107}'", "107"),

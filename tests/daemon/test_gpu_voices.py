@@ -265,10 +265,10 @@ def test_a_swap_gives_back_what_it_replaced(
     slow_build.publish(store, pack, plans, **BUILT_HERE)
     shelf = load(pack, config)
     old, used = resident(shelf), card.used
-    assert shelf.renew is not None
+    assert shelf.keeper is not None
     again = plan(slow_build.resaved(pack, "memory"), *open_plan(plans["memory"])[0]["profiles"])
     slow_build.publish(store, pack, {**plans, "memory": again}, **BUILT_HERE)
-    new = shelf.renew(old)
+    new = shelf.keeper.renew(old)
     changed = {n for n, it in new.voice.sessions.items() if it is not old.voice.sessions[n]}
     assert changed == {"memory"}
     assert card.used > used
@@ -293,8 +293,8 @@ def test_a_swap_that_does_not_fit_leaves_the_voice(
     card.total = used + 1000
     again = plan(slow_build.resaved(pack, "memory"), *open_plan(plans["memory"])[0]["profiles"])
     slow_build.publish(store, pack, {**plans, "memory": again}, **BUILT_HERE)
-    assert shelf.renew is not None
-    same = shelf.renew(old)
+    assert shelf.keeper is not None
+    same = shelf.keeper.renew(old)
     assert same.voice is old.voice
     assert {g: e.code for g, e in same.opened.refused.items()} == {"memory": "gpu_memory"}
     assert card.used == used

@@ -11,7 +11,7 @@ from sambertd_client.protocol import Policy, Priority
 
 from daemon.precedence import first_on_air
 from daemon.scheduler import RefusedError, Scheduler
-from daemon.stream import Stream, Wish
+from daemon.stream import Stream, Whose, Wish
 
 PRIORITIES: tuple[Priority, ...] = ("important", "message", "text", "notification", "progress")
 
@@ -78,7 +78,7 @@ def test_important_goes_before_what_waits_and_lets_it_wait() -> None:
     order = []
     while (stream := first_on_air(scheduler)) is not None:
         order.append(stream)
-        scheduler.cancel(stream.client, stream.id)
+        scheduler.cancel(Whose(stream.client), stream.id)
     assert order == [important, message, text]
 
 
@@ -175,7 +175,7 @@ def test_whatever_comes_nobody_ends_twice_and_the_promises_hold(
         if event == "say":
             said.append(say(scheduler, priority, client, queue))
         elif event == "cancel":
-            scheduler.cancel(client, None, priority)
+            scheduler.cancel(Whose(client), None, priority)
         elif (stream := first_on_air(scheduler)) is not None:
             stream.on_air = True
             if event == "play":
@@ -201,7 +201,7 @@ def test_what_is_paused_silences_nothing() -> None:
     scheduler = Scheduler(4, 8, 15.0)
     message = say(scheduler, "message")
     message.on_air = True
-    scheduler.pause(b"c", None, 0.0)
+    scheduler.pause(Whose(b"c"), None, 0.0)
     hint = say(scheduler, "notification", b"other")
     warning = say(scheduler, "important", b"other")
     assert hint.ended, "it gives way to the warning"

@@ -119,7 +119,7 @@ def test_a_client_notices_that_its_daemon_was_killed_and_restarted(
         assert client.hello().instance != speech.instance
         with pytest.raises(NoDaemonError, match="has forgotten"), speech:
             speech.wait()
-        assert client._inboxes == {}
+        assert client._line.inboxes == {}
         with pytest.raises(NoDaemonError, match="say it again"):
             speech.read()
         assert client.say("好").read()

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sambertd_client.protocol import Sink
 
 from daemon.scheduler import RefusedError, Scheduler
-from daemon.stream import OUTBOX_CHUNKS, Stream, Wish
+from daemon.stream import OUTBOX_CHUNKS, Stream, Whose, Wish
 
 PIECE = (bytes(20),)
 
@@ -74,7 +74,7 @@ def test_audio_made_after_a_cancel_is_dropped() -> None:
     scheduler = Scheduler(1, 2, 15.0)
     stream = admit(scheduler, "s")
     assert scheduler.next_turn() is stream
-    assert scheduler.cancel(b"c", "s") == ["s"]
+    assert scheduler.cancel(Whose(b"c"), "s") == ["s"]
     scheduler.spoke(stream, PIECE, 0, 0.1)
     scheduler.exhausted(stream, 0.1)
     assert [finish.why for finish in scheduler.take_finished()] == ["cancelled"]
@@ -170,20 +170,20 @@ class History(RuleBasedStateMachine):
 
     @rule(client=st.sampled_from([b"a", b"b", None]), name=st.sampled_from(["x", "y", None]))
     def cancel(self, client: bytes | None, name: str | None) -> None:
-        self.scheduler.cancel(client, name)
-        assert self.scheduler.cancel(client, name) == []
+        self.scheduler.cancel(Whose(client), name)
+        assert self.scheduler.cancel(Whose(client), name) == []
 
     @rule(client=st.sampled_from([b"a", b"b", None]), name=st.sampled_from(["x", "y", None]))
     def pause(self, client: bytes | None, name: str | None) -> None:
-        self.scheduler.pause(client, name, self.now)
-        assert self.scheduler.pause(client, name, self.now) == []
+        self.scheduler.pause(Whose(client), name, self.now)
+        assert self.scheduler.pause(Whose(client), name, self.now) == []
         for stream in self.scheduler:
             assert not stream.paused or self.scheduler.offer(stream, self.now) is None
 
     @rule(client=st.sampled_from([b"a", b"b", None]), name=st.sampled_from(["x", "y", None]))
     def resume(self, client: bytes | None, name: str | None) -> None:
-        self.scheduler.resume(client, name)
-        assert self.scheduler.resume(client, name) == []
+        self.scheduler.resume(Whose(client), name)
+        assert self.scheduler.resume(Whose(client), name) == []
 
     @rule(client=st.sampled_from([b"a", b"b"]))
     def lose(self, client: bytes) -> None:
@@ -198,7 +198,7 @@ class History(RuleBasedStateMachine):
             order = list(self.scheduler)
             self.scheduler.adopt(first, client, name)
             assert list(self.scheduler) == order
-            assert self.scheduler.cancel(client, name) == [name]
+            assert self.scheduler.cancel(Whose(client), name) == [name]
 
     @rule(seconds=st.floats(0, 6))
     def wait(self, seconds: float) -> None:
@@ -228,7 +228,7 @@ class History(RuleBasedStateMachine):
         for stream in self.scheduler:
             self.scheduler.grant(stream.client, stream.id, 1000)
             self.scheduler.fed(stream, 0, ready=True)
-        self.scheduler.resume(None, None)
+        self.scheduler.resume(Whose(None), None)
         for _ in range(20):
             self.sinks_take()
             if (turn := self.scheduler.next_turn()) is not None:

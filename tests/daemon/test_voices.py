@@ -30,7 +30,8 @@ def load(folder: Path, default: str = "") -> Shelf:
 
 def speaks(shelf: Shelf, name: str) -> bool:
     voice = shelf.voices[name]
-    return any(len(c.pcm) for c in voice.stream(voice.plan("好", Style(), "use"), lambda: False))
+    plan = voice.plan("好", Style(), "use", markup="text")
+    return any(len(c.pcm) for c in voice.stream(plan, lambda: False))
 
 
 def no_toml(pack: Path) -> None:

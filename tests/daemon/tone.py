@@ -9,11 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sambertd_client.protocol import Markup
 
 from daemon.voices import Shelf
 from engines.errors import EngineError, TextError
+from engines.marks import Kind, SpeechMark
 from engines.pipeline import PhraseUse
 from engines.style import Style
+from engines.text.ssml import read_ssml
+from engines.text.symbol_text import read_symbols
 
 RATE = 16000
 CHUNK = 800  # samples per character
@@ -34,6 +38,7 @@ class ToneInfo:
 class ToneChunk:
     pcm: NDArray[np.float32]
     sentence: int
+    marks: tuple[SpeechMark, ...] = ()
     known: bool = False
 
 
@@ -47,7 +52,13 @@ class ToneVoice:
         self.open_streams = 0
         self.plans: list[Style] = []
 
-    def plan(self, text: str, style: Style, phrases: PhraseUse, /) -> tuple[str, Style]:
+    def plan(
+        self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup = "text"
+    ) -> tuple[str, Style]:
+        if markup == "ssml":
+            text = read_ssml(text).script.text
+        elif markup == "symbols":
+            text = "".join("好" * len(w.syllables) for s in read_symbols(text) for w in s.words)
         if not any(character.isalnum() for character in text):
             raise TextError("text_empty", "there are no words in this text; write some")
         self.plans.append(style)
@@ -64,7 +75,7 @@ class ToneVoice:
         finally:
             self.open_streams -= 1
 
-    def recall(self, text: str, style: Style, /) -> None:
+    def recall(self, text: str, style: Style, /, *, markup: str) -> None:
         """It keeps nothing."""
 
     def warm_up(self) -> None:
@@ -82,7 +93,8 @@ class ToneVoice:
         if character == SLOW:
             time.sleep(0.05)
         pcm = tone(index, volume)
-        return ToneChunk(pcm * np.nan if character == NOT_A_NUMBER else pcm, index)
+        pcm = pcm * np.float32(np.nan) if character == NOT_A_NUMBER else pcm
+        return ToneChunk(pcm, index, marks(character, index))
 
 
 def tone(index: int, volume: float = 1.0) -> NDArray[np.float32]:
@@ -90,6 +102,16 @@ def tone(index: int, volume: float = 1.0) -> NDArray[np.float32]:
     t = np.arange(index * CHUNK, (index + 1) * CHUNK)
     wave: NDArray[np.float32] = (volume * 0.5 * np.sin(2 * np.pi * 441.3 * t / RATE)).astype("f4")
     return wave
+
+
+def marks(character: str, index: int) -> tuple[SpeechMark, ...]:
+    """Each character is a sentence, a word and a syllable, with the mouth open, then closed."""
+    start, end = index * CHUNK, (index + 1) * CHUNK
+    kinds: tuple[Kind, ...] = ("sentence", "word", "syllable")
+    span = (index, index + 1)
+    whole = [SpeechMark(kind, start, end, character, index, span) for kind in kinds]
+    half = SpeechMark("viseme", start, start + CHUNK // 2, "aa", index, span)
+    return (*whole, half, SpeechMark("viseme", half.end, end, "sil", index))
 
 
 def load_tone(progress: Callable[[str], None]) -> Shelf:

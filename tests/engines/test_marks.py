@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from engines.marks import Said, speech_marks
 from engines.text.clauses import symbol_count
 from engines.text.sentence import Syllable, Word
+from engines.text.symbols import DATA, read_phones
+from engines.visemes import VISEMES, shapes
 from engines.voice import AudioChunk, SpeechMark, Style, Voice, front_end
 
 YUE = Path(__file__).resolve().parents[2] / "voices" / "yue"
@@ -127,6 +129,61 @@ def test_marks_cover_the_phones_and_leave_out_the_breaks(
     assert syllables == 200 * (durations.sum() - durations[breaks].sum())
     assert sum(m.end - m.start for m in marks if m.kind == "word") == syllables
     assert {m.sentence for m in marks} == {3}
+
+
+@given(words=WORDS, seed=st.integers(0, 99))
+def test_visemes_follow_each_other_without_a_gap(words: tuple[Word, ...], seed: int) -> None:
+    durations = np.random.default_rng(seed).integers(0, 9, sum(map(symbol_count, words)))
+    marks = speech_marks(Said(words, 0), durations, 200, 77)
+    visemes = [mark for mark in marks if mark.kind == "viseme"]
+    ends = [77, *(mark.end for mark in visemes)]
+    assert [mark.start for mark in visemes] == ends[:-1]
+    assert ends[-1] == 77 + 200 * durations.sum()
+    assert {mark.text for mark in visemes} <= {*VISEMES}
+
+
+@pytest.mark.parametrize(
+    ("phone", "expected"),
+    [
+        ("b_c", ("PP",)),
+        ("iao_c", ("ih", "aa", "ou")),
+        ("iaor_c", ("ih", "aa", "ou", "RR")),
+        ("er_c", ("E", "RR")),
+        ("ay", ("aa", "ih")),
+        ("th", ("TH",)),
+        ("#4", ("sil",)),
+    ],
+)
+def test_shapes_of_a_phone(phone: str, expected: tuple[str, ...]) -> None:
+    assert shapes(phone) == expected
+
+
+def test_every_phone_of_kantts_has_shapes_of_the_15() -> None:
+    seen = {name: shapes(name) for name in read_phones(DATA / "PhoneSet.xml")}
+    assert {name for name, shape in seen.items() if "sil" in shape} == {"pau"}
+    assert {viseme for shape in seen.values() for viseme in shape} == {*VISEMES}
+
+
+def test_marks_tell_the_characters_they_are_for(voice: Voice) -> None:
+    text = "共3.5元，WiFi很好。下一句！"
+    chunks = spoken(voice, text)
+    marks = marks_of(chunks)
+    assert all(m.span is not None for m in marks if m.kind != "viseme" or m.text != "sil")
+    written = {m.text: text[slice(*(m.span or (0, 0)))] for m in marks_of(chunks, "syllable")}
+    assert written["gong4"] == "共"
+    assert written["wu3"] == "3.5"
+    assert text[slice(*(marks[0].span or (0, 0)))] == "共3.5元，WiFi很好"
+    assert [m.kind for m in marks[:4]] == ["sentence", "word", "syllable", "viseme"]
+
+
+def test_marks_of_ssml_point_to_the_sample(voice: Voice) -> None:
+    content = "今天<mark name='b'/>天气<break time='1s'/><mark name='c'/>好。<mark name='d'/>"
+    text = f"<speak>{content}</speak>"
+    chunks = list(voice.stream(voice.plan(text, markup="ssml")))
+    at = {mark.text: mark.start for mark in marks_of(chunks, "user")}
+    words = {mark.text: mark for mark in marks_of(chunks, "word")}
+    assert at == {"b": words["天气"].start, "c": words["好"].start, "d": samples(chunks)}
+    assert text[slice(*(words["好"].span or (0, 0)))] == "好"
 
 
 def test_durations_of_other_symbols_are_refused() -> None:

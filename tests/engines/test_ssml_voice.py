@@ -43,12 +43,12 @@ def speak(content: str) -> str:
 
 
 def planned(voice: Voice, content: str) -> list[Part]:
-    return list(voice.plan(speak(content), ssml=True).parts)
+    return list(voice.plan(speak(content), markup="ssml").parts)
 
 
 def audio(voice: Voice, text: str, *, ssml: bool = True, style: Style | None = None) -> Array:
-    text = speak(text) if ssml else text
-    return np.concatenate([c.pcm for c in voice.stream(voice.plan(text, style, ssml=ssml))])
+    plan = voice.plan(speak(text), style, markup="ssml") if ssml else voice.plan(text, style)
+    return np.concatenate([c.pcm for c in voice.stream(plan)])
 
 
 def stretches(content: str) -> list[str]:
@@ -162,7 +162,7 @@ def test_only_what_is_inside_is_said_otherwise(plain: Voice) -> None:
 
 def test_the_callers_style_and_the_document_multiply(plain: Voice) -> None:
     plan = plain.plan(
-        speak("<prosody rate='1.25'>好</prosody>"), Style(speed=1.2, volume=0.5), ssml=True
+        speak("<prosody rate='1.25'>好</prosody>"), Style(speed=1.2, volume=0.5), markup="ssml"
     )
     (part,) = plan.parts
     assert part.controls is not None
@@ -178,10 +178,10 @@ def test_what_the_voice_cannot_do_is_told_before_anything_is_said(plain: Voice) 
         ("好。<emotion category='bored'>好</emotion>", "unknown_emotion"),
     ):
         with pytest.raises(StyleError) as caught:
-            plain.plan(speak(content), ssml=True)
+            plain.plan(speak(content), markup="ssml")
         assert caught.value.code == code
     with pytest.raises(TextError, match="line 1, column 8"):
-        plain.plan(speak("<x/>"), ssml=True)
+        plain.plan(speak("<x/>"), markup="ssml")
 
 
 def test_symbols_and_marks_point_into_the_document(plain: Voice) -> None:

@@ -27,7 +27,8 @@ def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
     settings = load(tmp_path / "all.toml", ENVIRON)
     assert settings.voices == Path("/var/lib/sambertd/voices")
     expected = default(ENVIRON)
-    for name in ("endpoint", "voice", "log_level", "limits", "engines", "cache", "speaker"):
+    groups = ("limits", "engines", "cache", "speaker", "access")
+    for name in ("endpoint", "voice", "log_level", *groups):
         assert getattr(settings, name) == getattr(expected, name)
     assert settings.endpoint == "ipc:///run/sambertd/sambertd.sock"
     assert settings.engines.store == Path("/var/cache/sambertd/engines")
@@ -36,7 +37,8 @@ def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
 def test_the_sample_names_every_key() -> None:
     text = (FILES / "sambertd.toml").read_text("utf-8")
     settings = default(ENVIRON)
-    for group in (settings.limits, settings.engines, settings.cache, settings.speaker):
+    groups = (settings.limits, settings.engines, settings.cache, settings.speaker, settings.access)
+    for group in groups:
         for key in group.__dataclass_fields__.keys() - {"store", "folder"}:  # systemd's cache
             assert re.search(rf"^# {key} = ", text, re.MULTILINE), key
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any, get_args
 
-from . import look
+from . import change, look
 from . import protocol as wire
 from .endpoint import client_endpoint
 from .errors import NoDaemonError, RefusedError, SambertdError, SpeechError
@@ -20,9 +20,9 @@ from .speak import say
 from .terminal import fail
 
 DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"\n\n'
-ONE = "of one utterance; default: all, of every client"
+ONE = "of one utterance; default: all: an admin's of every client, else those of this user"
 SHOWS = ("voices", "status", "engines", "stats", "events", "info")
-OURS = ("say", "cancel", "pause", "resume", *SHOWS)
+OURS = ("say", "cancel", "pause", "resume", "load", "unload", *SHOWS)
 GROUP = "sambertctl.commands"
 OF_SAMBERTD = ("text", "doctor")  # commands that come with the daemon's own package
 PRIORITIES = get_args(wire.Priority)
@@ -130,7 +130,19 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, parents=[common], help=words, description=words)
         command.add_argument("id", nargs="?", type=_utf8, help=ONE)
         command.set_defaults(run=run)
+    _add_changes(commands, common)
     return parser
+
+
+def _add_changes(commands: Any, common: argparse.ArgumentParser) -> None:
+    pack = "a folder of the daemon's voices, or its path"
+    for name, run, words, metavar, what in (
+        ("load", change.load, "load a voice, or load it again as it is now", "NAME|PATH", pack),
+        ("unload", change.unload, "take a voice out of the memory", "NAME", "of the voice"),
+    ):
+        command = commands.add_parser(name, parents=[common], help=words, description=words)
+        command.add_argument("name", metavar=metavar, type=_utf8, help=what)
+        command.set_defaults(run=run)
 
 
 def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -146,6 +158,17 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("text", metavar="TEXT", type=_utf8, help=words)
     follow = "speak what standard input or TEXT brings sentence by sentence, while it still comes"
     parser.add_argument("--follow", action="store_true", help=follow)
+    markup = parser.add_mutually_exclusive_group()
+    for name, words in (
+        ("ssml", "TEXT is a document of SSML, one <speak> element"),
+        ("symbols", "TEXT is symbols, as `sambertctl text --symbols` prints them, or pinyin"),
+    ):
+        markup.add_argument(
+            f"--{name}", dest="markup", action="store_const", const=name, help=words
+        )
+    kinds = get_args(wire.MarkKind)
+    timed = f"tell when each is said, as lines of JSON: of {', '.join(kinds)}, apart by commas"
+    parser.add_argument("--marks", metavar="KINDS", type=_kinds, help=timed)
     parser.add_argument("--voice", type=_utf8, help="see `sambertctl voices`")
     parser.add_argument("--speaker", type=_utf8, help="one of the voice's speakers")
     parser.add_argument("--emotion", type=_utf8, help="one of the voice's emotions")
@@ -191,6 +214,16 @@ def _utf8(value: str) -> str:
         text = "is not UTF-8; set the terminal to UTF-8, or convert the text with `iconv`"
         raise argparse.ArgumentTypeError(text) from None
     return value
+
+
+def _kinds(value: str) -> list[str]:
+    known = get_args(wire.MarkKind)
+    kinds = [kind for kind in value.split(",") if kind]
+    for kind in kinds:
+        if kind not in known:
+            text = f"{kind!r} is no kind of mark; name some of {', '.join(known)}"
+            raise argparse.ArgumentTypeError(text)
+    return kinds
 
 
 def _file(value: str) -> str:

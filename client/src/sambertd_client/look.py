@@ -14,6 +14,7 @@ import msgspec
 from . import protocol as wire
 from .client import Client
 from .engine_table import report_lines
+from .errors import RefusedError
 from .speak import connect
 from .terminal import Progress
 
@@ -28,6 +29,8 @@ def info(options: argparse.Namespace) -> int:
         limits = welcome.limits
         print(f"{welcome.server} {welcome.server_version}, {welcome.state}, on {options.endpoint}")
         print(f"protocol {low} to {high}, sinks {', '.join(welcome.sinks)}")
+        if welcome.role:
+            print(f"role of this user or key: {welcome.role}")
         print(
             f"at most {limits.text_chars} characters, {limits.in_work} utterances in work "
             f"and {limits.waiting} waiting"
@@ -104,22 +107,29 @@ def cancel(options: argparse.Namespace) -> int:
     return _change(
         options,
         "cancelled",
-        lambda it: it.cancel(options.id, scope="all", priority=options.priority),
+        lambda it, scope: it.cancel(options.id, scope=scope, priority=options.priority),
     )
 
 
 def pause(options: argparse.Namespace) -> int:
-    return _change(options, "paused", lambda it: it.pause(options.id, scope="all"))
+    return _change(options, "paused", lambda it, scope: it.pause(options.id, scope=scope))
 
 
 def resume(options: argparse.Namespace) -> int:
-    return _change(options, "resumed", lambda it: it.resume(options.id, scope="all"))
+    return _change(options, "resumed", lambda it, scope: it.resume(options.id, scope=scope))
 
 
-def _change(options: argparse.Namespace, done: str, change: Callable[[Client], Changed]) -> int:
-    """Change utterances, and say which."""
+def _change(
+    options: argparse.Namespace, done: str, change: Callable[[Client, wire.Scope], Changed]
+) -> int:
+    """Change everybody's utterances, or this user's where it may not; and say which."""
     with connect(options.endpoint, Progress(quiet=options.json)) as client:
-        changed = change(client)
+        try:
+            changed = change(client, "all")
+        except RefusedError as refusal:
+            if refusal.code != wire.NOT_ALLOWED:
+                raise
+            changed = change(client, "user")
     if not as_json(changed, options):
         print(f"{done} {len(changed.ids)}: {' '.join(changed.ids)}".rstrip(": "))
     return 0

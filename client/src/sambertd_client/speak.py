@@ -7,9 +7,11 @@ import codecs
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any, Union
+from typing import Any, TextIO, Union
+
+import msgspec
 
 from . import protocol as wire
 from .client import Client
@@ -23,7 +25,7 @@ from .wav import WavWriter
 Text = Union[str, Iterator[str]]
 STYLE = ("voice", "speaker", "emotion", "speed", "pitch", "volume")
 ANSWER_S = 20.0  # systemd takes connections from the start, the daemon answers once it has started
-WISHES = (*STYLE, "priority", "queue", "key", "deadline_s", "cache")
+WISHES = (*STYLE, "markup", "marks", "priority", "queue", "key", "deadline_s", "cache")
 
 
 def say(options: argparse.Namespace) -> int:
@@ -43,6 +45,9 @@ def say(options: argparse.Namespace) -> int:
 
 
 def _say(options: argparse.Namespace) -> int:
+    if options.follow and options.markup:
+        fail(f"--follow is for plain text; leave it or --{options.markup} out")
+        return 2
     texts = _texts(options)
     text = texts if options.follow else "".join(texts)
     progress = Progress(quiet=options.json)
@@ -98,6 +103,7 @@ def _speak(
             raise
         progress.warn(f"no speaker: {refusal}")
         return _to_file(client, text, options.fallback, filed)
+    utterance.on_reply = _teller(sys.stdout)
     with utterance:
         for _ in _audio(utterance, text):
             pass
@@ -118,6 +124,7 @@ def _to_file(
     client: Client, text: Text, path: str, wishes: dict[str, Any]
 ) -> tuple[Utterance, str]:
     with _begin(client, text, wishes) as utterance, WavWriter(path, utterance.rate) as wav:
+        utterance.on_reply = _teller(_out(path))
         for pcm in _audio(utterance, text):
             wav.write(pcm)
     if not wav.written:
@@ -126,12 +133,27 @@ def _to_file(
     return utterance, "wrote standard output" if path == "-" else f"wrote {shown}"
 
 
+def _out(path: str | None) -> TextIO:
+    """Where people read: standard output, unless the audio goes there."""
+    return sys.stderr if path == "-" else sys.stdout
+
+
+def _teller(out: TextIO) -> Callable[[wire.Reply], None]:
+    """Prints marks as they come, a line of JSON each."""
+
+    def tell(reply: wire.Reply) -> None:
+        for mark in reply.marks if isinstance(reply, wire.Marks) else ():
+            print(json.dumps(msgspec.to_builtins(mark), ensure_ascii=False), file=out, flush=True)
+
+    return tell
+
+
 def _report(utterance: Utterance, where: str, options: argparse.Namespace) -> None:
     done = utterance.done
     if done is None:
         return
     rtf = done.synth_s / done.audio_s if done.audio_s else None
-    out = sys.stderr if options.out == "-" else sys.stdout
+    out = _out(options.out)
     if options.json:
         facts = {
             "id": utterance.id,

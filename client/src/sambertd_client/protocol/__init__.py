@@ -7,6 +7,7 @@ with every msgpack limit set and validate into the structs of this package, or r
 """
 
 from ..engine_facts import EngineBuild, GraphEngine, RefusedEngine, VoiceEngines
+from .changes import Load, Loaded, Unload, Unloaded
 from .codes import (
     BAD_FIELD,
     BAD_FRAMES,
@@ -20,6 +21,7 @@ from .codes import (
     MAX_FRAME_BYTES,
     MAX_RATE,
     MIN_RATE,
+    NOT_ALLOWED,
     NOT_OPEN,
     NOT_READY,
     PROTOCOL_MAX,
@@ -35,6 +37,7 @@ from .codes import (
     UNKNOWN_TYPE,
     UNKNOWN_VOICE,
     UNSUPPORTED_VERSION,
+    VOICE_NEEDED,
 )
 from .events import (
     Event,
@@ -66,6 +69,8 @@ from .frames import (
 from .message import (
     Format,
     Id,
+    MarkKind,
+    Markup,
     Message,
     Name,
     PhraseUse,
@@ -98,6 +103,8 @@ from .speech import (
     Cancelled,
     Done,
     Error,
+    Mark,
+    Marks,
     Paused,
     Playing,
     Resumed,
@@ -116,6 +123,7 @@ __all__ = [
     "MAX_FRAME_BYTES",
     "MAX_RATE",
     "MIN_RATE",
+    "NOT_ALLOWED",
     "NOT_OPEN",
     "NOT_READY",
     "PROTOCOL_MAX",
@@ -131,6 +139,7 @@ __all__ = [
     "UNKNOWN_TYPE",
     "UNKNOWN_VOICE",
     "UNSUPPORTED_VERSION",
+    "VOICE_NEEDED",
     "Accepted",
     "Append",
     "Appended",
@@ -153,6 +162,12 @@ __all__ = [
     "Hello",
     "Id",
     "Limits",
+    "Load",
+    "Loaded",
+    "Mark",
+    "MarkKind",
+    "Marks",
+    "Markup",
     "Message",
     "Name",
     "Pause",
@@ -179,6 +194,8 @@ __all__ = [
     "StatusReport",
     "Subscribe",
     "Subscribed",
+    "Unload",
+    "Unloaded",
     "Unsubscribe",
     "VoiceEngines",
     "VoiceEntry",

@@ -11,7 +11,7 @@ from .message import Message, Priority, Sink
 from .phrases import CacheFigures
 
 EventKind = Literal[
-    "accepted", "started", "paused", "resumed", "done", "state", "speaker", "engines"
+    "accepted", "started", "paused", "resumed", "done", "state", "speaker", "engines", "voices"
 ]
 
 

@@ -33,6 +33,7 @@ class Welcome(Message, tag="welcome", kw_only=True, frozen=True):
     limits: Limits
     rates: Optional[tuple[int, int]] = None  # Hz, lowest and highest that `say` may ask for
     capabilities: list[str] = msgspec.field(default_factory=list)
+    role: str = ""  # of this connection: "read", "speak" or "admin"
     live: Optional[list[str]] = None  # ids of this connection's `say` whose `done` is still to come
 
 
@@ -55,6 +56,7 @@ class BrokenVoice(msgspec.Struct, kw_only=True, frozen=True):
 class VoiceList(Message, tag="voice_list", kw_only=True, frozen=True):
     voices: list[VoiceEntry]
     broken: list[BrokenVoice]
+    folder: str = ""  # where the daemon looks for packs
 
 
 class SpeakerStatus(msgspec.Struct, kw_only=True, frozen=True):

@@ -8,6 +8,7 @@ from typing import Any, Union, cast, get_args
 import msgpack  # type: ignore[import-untyped]
 import msgspec
 
+from .changes import Loaded, Unloaded
 from .codes import (
     BAD_FIELD,
     BAD_FRAMES,
@@ -22,13 +23,25 @@ from .events import Event, StatsReport, Subscribed
 from .facts import EngineReport, StatusReport, VoiceList, Welcome
 from .message import Message
 from .requests import Request
-from .speech import Accepted, Appended, Audio, Cancelled, Done, Error, Paused, Playing, Resumed
+from .speech import (
+    Accepted,
+    Appended,
+    Audio,
+    Cancelled,
+    Done,
+    Error,
+    Marks,
+    Paused,
+    Playing,
+    Resumed,
+)
 
 Reply = Union[
     Welcome,
     Accepted,
     Appended,
     Audio,
+    Marks,
     Playing,
     Done,
     Cancelled,
@@ -40,6 +53,8 @@ Reply = Union[
     StatsReport,
     Subscribed,
     Event,
+    Loaded,
+    Unloaded,
     Error,
 ]
 

@@ -11,9 +11,11 @@ from .codes import PROTOCOL_MAX
 
 Sink = Literal["client", "speaker", "both", "none"]
 Format = Literal["pcm_s16le", "f32le"]
-Scope = Literal["mine", "all"]
+Scope = Literal["mine", "user", "all"]  # this connection's; its user's or key's; everybody's
 Priority = Literal["important", "message", "text", "notification", "progress"]
 Policy = Literal["append", "replace", "drop"]
+Markup = Literal["text", "ssml", "symbols"]
+MarkKind = Literal["sentence", "user", "word", "syllable", "viseme"]
 PhraseUse = Literal["use", "recall", "refresh", "ignore"]
 Why = Literal["end", "cancelled", "superseded", "error"]
 State = Literal["loading", "ready", "stopping"]

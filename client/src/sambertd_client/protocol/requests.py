@@ -5,11 +5,25 @@ from __future__ import annotations
 
 from typing import Annotated, Optional, Union
 
+import msgspec
 from msgspec import Meta
 
+from .changes import Load, Unload
 from .codes import FORMAT, MAX_CREDIT, MAX_RATE, MIN_RATE
 from .events import Stats, Subscribe, Unsubscribe
-from .message import Format, Id, Message, Name, PhraseUse, Policy, Priority, Scope, Sink
+from .message import (
+    Format,
+    Id,
+    MarkKind,
+    Markup,
+    Message,
+    Name,
+    PhraseUse,
+    Policy,
+    Priority,
+    Scope,
+    Sink,
+)
 
 
 class Hello(Message, tag="hello", kw_only=True, frozen=True):
@@ -35,6 +49,9 @@ class Say(Message, tag="say", kw_only=True, frozen=True):
     more: bool = False  # text is still to come: `append` and `end`
     key: Optional[Id] = None  # a second `say` with it is not spoken again
     deadline_s: Optional[Annotated[float, Meta(gt=0.0, le=86400.0)]] = None  # for the first audio
+    markup: Markup = "text"  # what `text` is
+    # the kinds of marks that are wanted
+    marks: Annotated[list[MarkKind], Meta(max_length=16)] = msgspec.field(default_factory=list)
     cache: PhraseUse = "use"  # of phrases that were said before
 
 
@@ -106,4 +123,6 @@ Request = Union[
     Stats,
     Subscribe,
     Unsubscribe,
+    Load,
+    Unload,
 ]

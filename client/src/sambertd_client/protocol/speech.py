@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Optional
 
+import msgspec
 from msgspec import Meta
 
 from .codes import FORMAT
@@ -33,10 +34,32 @@ class Audio(Message, tag="audio", kw_only=True, frozen=True):
     sentence: int = 0
 
 
-class Playing(Message, tag="playing", kw_only=True, frozen=True):
-    """The first samples of a `say` with sink=speaker were handed to the sound card."""
+class Mark(msgspec.Struct, kw_only=True, frozen=True):
+    """What is said from sample `at` of the utterance on, at `accepted.rate`."""
 
-    ttfa_ms: float
+    kind: str
+    at: int
+    samples: int = 0  # how long
+    text: str = ""
+    sentence: int = 0
+    start: Optional[int] = None  # first character in the caller's own text, where it is known
+    end: Optional[int] = None  # and the one after the last
+
+
+class Marks(Message, tag="marks", kw_only=True, frozen=True):
+    """Of the kinds that `say` asked for, ahead of the audio they point into."""
+
+    marks: list[Mark]
+
+
+class Playing(Message, tag="playing", kw_only=True, frozen=True):
+    """The first samples of a `say` with sink=speaker were handed to the sound card.
+
+    Again when it goes on after a pause.
+    """
+
+    ttfa_ms: float  # of the first time
+    at: int = 0  # the sample that sounds first now
 
 
 class Done(Message, tag="done", kw_only=True, frozen=True):

@@ -1,0 +1,31 @@
+"""Changing the daemon while it speaks: voices that come and go."""
+
+from __future__ import annotations
+
+from .message import Message, Name
+
+
+class Load(Message, tag="load", kw_only=True, frozen=True):
+    """Load the voice pack in the folder `name` of the daemon's voices, or load it again.
+
+    Answered by `loaded` once it can speak, or by `error`.
+    """
+
+    name: Name
+
+
+class Unload(Message, tag="unload", kw_only=True, frozen=True):
+    """Take the voice `name` out of the memory. Answered by `unloaded` or `error`."""
+
+    name: Name
+
+
+class Loaded(Message, tag="loaded", kw_only=True, frozen=True):
+    voice: str  # as it calls itself
+    replaced: bool = False  # whether it was there before
+    took_s: float = 0.0
+
+
+class Unloaded(Message, tag="unloaded", kw_only=True, frozen=True):
+    voice: str
+    live: int = 0  # accepted utterances that still end on it
