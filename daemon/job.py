@@ -83,6 +83,7 @@ class Job:
     before: int = field(default=0, init=False)  # samples of the voice's made before it
     made: int = field(default=0, init=False)  # samples of the voice's
     sentence: int = field(default=0, init=False)  # number of the sentence last heard of
+    known: bool = field(default=False, init=False)  # the chunk last made was
     flow: TextFlow = field(default_factory=TextFlow, init=False)
 
     def __post_init__(self) -> None:

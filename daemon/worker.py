@@ -167,14 +167,15 @@ def step(job: Job) -> Turn:
         if more and not job.cancelled:
             return Starved(job, took_s)
         tail = () if job.cancelled else job.form.tail()
-        return Spoken(job, tail, job.sentence, took_s) if tail else Exhausted(job, took_s)
+        last = Spoken(job, tail, job.sentence, took_s, job.known)
+        return last if tail else Exhausted(job, took_s)
     if not np.isfinite(chunk.pcm).all():
         text = "the voice made samples that are not numbers; please report the text and the voice"
         return Failed(job, "internal", text)
-    job.sentence = job.base + chunk.sentence
+    job.sentence, job.known = job.base + chunk.sentence, chunk.known
     marks = tuple(placed(chunk.marks, job))
     job.made += len(chunk.pcm)
-    return Spoken(job, job.form.pieces(chunk.pcm), job.sentence, took_s, chunk.known, marks)
+    return Spoken(job, job.form.pieces(chunk.pcm), job.sentence, took_s, job.known, marks)
 
 
 def _next_chunk(job: Job) -> AudioChunk | None:
