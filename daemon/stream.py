@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sambertd_client.protocol import Policy, Priority, Scope, Sink, Why
+from sambertd_client.protocol import Policy, Priority, Progress, Scope, Sink, Why
 
 from engines.marks import SpeechMark
 
@@ -36,6 +36,7 @@ class Wish:
     key: str | None = None
     deadline_s: float | None = None  # for its first audio, after it was admitted
     marks: frozenset[str] = frozenset()  # the kinds its client wants
+    progress: bool = False  # whether its client is told how far it is
     owner: str = ""  # whose it is, over all connections of a user or key
 
 
@@ -73,6 +74,10 @@ class Stream:
     turn: int = 0
     seq: int = 0  # pieces taken
     samples: int = 0  # samples taken
+    sentence: int = 0  # of the piece last taken
+    progress: Progress | None = None  # the last one told
+    progress_due: float = 0.0  # when the next may be told
+    progress_told: int = 0
     heard: int | None = None  # samples that have sounded, where the speaker plays it
     synth_s: float = 0.0
     made_bytes: int = 0  # of PCM that came from the engine,

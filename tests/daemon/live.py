@@ -125,6 +125,26 @@ class RawClient:
         self._context.term()
 
 
+class Listener:
+    """A bare client of one utterance that has begun, and is heard to its end when that is told."""
+
+    def __init__(self, endpoint: str, text: str, voice: str | None = None) -> None:
+        self._client = RawClient(endpoint)
+        self._client.send("say", text=text, credit=1, voice=voice)
+        header, _ = self._client.receive()
+        assert header["t"] == "accepted", header
+        header, self._pcm = self._client.receive()
+        assert header["t"] == "audio", header
+
+    def rest(self) -> tuple[dict[str, Any], bytes]:
+        """`done`, and the PCM from the start."""
+        self._client.send("credit", grant=1024)
+        while (got := self._client.receive(60))[0]["t"] == "audio":
+            self._pcm += got[1]
+        self._client.close()
+        return got[0], self._pcm
+
+
 Connect = Callable[..., RawClient]
 
 
