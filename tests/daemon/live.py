@@ -162,12 +162,17 @@ def raw_client() -> Iterator[Callable[..., RawClient]]:
 
 
 @contextmanager
-def served(voices: Path, folder: Path) -> Iterator[str]:
-    """The endpoint of a real `python -m daemon` that has loaded the voices of a folder."""
+def served(voices: Path, folder: Path, *speaker: str) -> Iterator[str]:
+    """The endpoint of a real `python -m daemon` that has loaded the voices of a folder.
+
+    speaker: its options; without any it has no speaker.
+    """
     endpoint = f"ipc://{folder / 'd.sock'}"
-    command = [sys.executable, "-m", "daemon", "--endpoint", endpoint, "--no-speaker"]
+    command = [sys.executable, "-m", "daemon", "--endpoint", endpoint]
     engines = ["--build", "never", "--store", str(folder / "engines")]
-    with subprocess.Popen([*command, *engines, "--voices", str(voices)]) as process:
+    with subprocess.Popen(
+        [*command, *(speaker or ("--no-speaker",)), *engines, "--voices", str(voices)]
+    ) as process:
         try:
             while not is_listening(endpoint):
                 assert process.poll() is None, "it ended at once"
