@@ -188,7 +188,9 @@ class Utterances:
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
         texts = deque(() if say.more else (Text(say.text, 0),))
         timed = kinds | marking.WORDS if stream.plays else kinds
-        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, timed)
+        job = Job(
+            voice, texts, style, form, say.cache, say.more, say.markup, timed, stream.warnings
+        )
         self._jobs[stream] = job
         self._recall(stream, job)
         if say.more:
@@ -216,8 +218,9 @@ class Utterances:
         """What is known whole is said without the engine, on the voice that it is known of."""
         if job.more or job.phrases not in ("use", "recall"):
             return
-        job.chunks = job.voice.recall(job.texts[0].text, job.style, markup=job.markup)
-        if job.chunks is not None:
+        recalled = job.voice.recall(job.texts[0].text, job.style, markup=job.markup)
+        if recalled is not None:
+            job.chunks, job.unread = recalled.chunks, recalled.unread
             job.spoken += len(job.texts.popleft().text)
             stream.known = stream.started = True
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from engines.pipeline import Part
+from engines.pipeline import Part, Plan
 from engines.style import Controls, Style
 from engines.text.lexicon import Lexicon
+from engines.text.sentence import Unread
 
 Markup = Literal["text", "ssml", "symbols"]
 SYMBOLS = 20_000  # of all texts that are remembered, about 6000 syllables; some 300 bytes each
@@ -38,11 +39,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A text as it was read: every part of it, and how it is said."""
+    """A text as it was read: every part of it, how it is said, and what of it is not in them."""
 
     reading: Reading
     parts: tuple[Part, ...]
     controls: Controls
+    unread: tuple[Unread, ...] = ()
 
     @property
     def symbols(self) -> int:
@@ -67,13 +69,16 @@ class Memo:
             self._known.move_to_end(reading.name)
             return known
 
-    def follow(self, reading: Reading, parts: Iterator[Part], controls: Controls) -> Iterator[Part]:
-        """The same parts; once all were read they are remembered."""
-        read = []
-        for part in parts:
-            read.append(part)
+    def follow(self, reading: Reading, plan: Plan) -> Plan:
+        """The same plan; once all its parts were taken they are remembered."""
+        return replace(plan, parts=self._taken(reading, plan))
+
+    def _taken(self, reading: Reading, plan: Plan) -> Iterator[Part]:
+        taken = []
+        for part in plan.parts:
+            taken.append(part)
             yield part
-        self._put(Known(reading, tuple(read), controls))
+        self._put(Known(reading, tuple(taken), plan.controls, tuple(plan.unread)))
 
     def _put(self, known: Known) -> None:
         if known.symbols > self._limit:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, TracebackType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from engines.style import Style, emotions
 from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Lexicon
 from engines.text.lexicon_file import lexicon_of
+from engines.text.sentence import Unread
 
 __all__ = [
     "AudioChunk",
@@ -68,6 +70,13 @@ class VoiceInfo:
     sample_rate: int
     speakers: tuple[str, ...]
     emotions: tuple[str, ...]
+
+
+class Recalled(NamedTuple):
+    """Speech that is at hand, and what of its text is not in it."""
+
+    chunks: Generator[AudioChunk, None, None]
+    unread: tuple[Unread, ...]
 
 
 @cache
@@ -152,14 +161,13 @@ class Voice:
         reading = self._reading(text, style, markup, lexicon)
         known = self._memo.get(reading)
         if known is not None:
-            return Plan(iter(known.parts), known.controls, phrases)
+            return Plan(iter(known.parts), known.controls, phrases, list(known.unread))
         if markup == "symbols":
             plan = self._planner.symbols(text, reading.style)
         else:
             make = self._planner.ssml if markup == "ssml" else self._planner.plain
             plan = make(front_end(), text, reading.style, reading.lexicon.over(reading.own))
-        parts = self._memo.follow(reading, plan.parts, plan.controls)
-        return Plan(parts, plan.controls, phrases)
+        return replace(self._memo.follow(reading, plan), phrases=phrases)
 
     def recall(
         self,
@@ -168,11 +176,12 @@ class Voice:
         *,
         markup: Markup = "text",
         lexicon: Lexicon | None = None,
-    ) -> Generator[AudioChunk, None, None] | None:
+    ) -> Recalled | None:
         """What `stream` would give of this text's plan, if all of it was said before and is in
         memory: at once, in the caller's thread. None: it is not; raises nothing."""
         known = self._memo.get(self._reading(text, style, markup, lexicon))
-        return None if known is None else self._pipeline.recall(known.parts, known.controls)
+        chunks = None if known is None else self._pipeline.recall(known.parts, known.controls)
+        return None if known is None or chunks is None else Recalled(chunks, known.unread)
 
     def _reading(
         self, text: str, style: Style | None, markup: Markup, lexicon: Lexicon | None

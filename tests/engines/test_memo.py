@@ -10,14 +10,15 @@ import pytest
 from engines.memo import Memo, Reading
 from engines.pack import VoicePack
 from engines.phrases import PhraseCache, VoicePhrases
-from engines.pipeline import Part
+from engines.pipeline import Part, Plan
 from engines.style import Style
 from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Entry, Lexicon
+from engines.text.sentence import Unread
 from engines.voice import RuntimeOptions, Voice
 from tests.engines.test_phrases import NEUTRAL
 
-TEXT = "今天天气真好。银行在左边。"
+TEXT = "今天天气真好。银行在左边Ж。"
 OWN = Lexicon()
 
 
@@ -30,18 +31,21 @@ def part(symbols: int) -> Part:
 
 
 def read(memo: Memo, text: str, *symbols: int) -> None:
-    assert len(list(memo.follow(reading(text), iter(map(part, symbols)), NEUTRAL))) == len(symbols)
+    plan = Plan(iter(map(part, symbols)), NEUTRAL)
+    assert len(list(memo.follow(reading(text), plan).parts)) == len(symbols)
 
 
 def test_only_what_was_read_to_its_end_is_remembered() -> None:
     memo = Memo()
-    parts = memo.follow(reading("一"), iter([part(3), part(4)]), NEUTRAL)
+    lost = Unread("character_unreadable", "Ж", 0, 1)
+    plan = Plan(iter([part(3), part(4)]), NEUTRAL, unread=[lost])
+    parts = memo.follow(reading("一"), plan).parts
     next(parts)
     assert memo.get(reading("一")) is None
     list(parts)
     known = memo.get(reading("一"))
     assert known is not None
-    assert (known.symbols, known.controls) == (7, NEUTRAL)
+    assert (known.symbols, known.controls, known.unread) == (7, NEUTRAL, (lost,))
 
 
 def test_it_is_bounded_and_the_longest_unused_goes() -> None:
@@ -99,13 +103,15 @@ def test_recalled_speech_is_the_same_with_marks_and_takes_no_place(voice: Voice)
         assert voice.recall(TEXT) is None, "not read yet"
         list(voice.plan(TEXT).parts)
         assert voice.recall(TEXT) is None, "read, and not spoken"
-        fresh = list(voice.stream(voice.plan(TEXT)))
+        plan = voice.plan(TEXT)
+        fresh = list(voice.stream(plan))
         opened = [voice.stream(voice.plan(TEXT, phrases="ignore")) for _ in range(voice.streams)]
         for one in opened:
             next(one)
         known = voice.recall(TEXT)
         assert known is not None
-        chunks = list(known)
+        assert [one.text for one in known.unread] == [one.text for one in plan.unread] == ["Ж"]
+        chunks = list(known.chunks)
         assert all(chunk.known for chunk in chunks)
         pcm = [np.concatenate([chunk.pcm for chunk in some]) for some in (fresh, chunks)]
         assert np.array_equal(pcm[0], pcm[1])
