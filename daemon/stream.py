@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sambertd_client.protocol import Policy, Priority, Progress, Scope, Sink, Why
 
+from daemon.warned import Warnings
 from engines.marks import SpeechMark
 
 OUTBOX_CHUNKS = 8  # made ahead of the sink while nobody waits; else at most the whole text's audio
@@ -83,6 +84,7 @@ class Stream:
     known_bytes: int = 0  # and of that, what it had kept from earlier
     first_audio: float | None = None
     blocked_since: float | None = None
+    warnings: Warnings = field(default_factory=Warnings)
 
     def know(self, marks: Iterable[SpeechMark]) -> None:
         """What is said when, of what comes next."""

@@ -183,7 +183,9 @@ class Utterances:
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
         texts = deque(() if say.more else (Text(say.text, 0),))
         timed = kinds | marking.WORDS if stream.plays else kinds
-        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, timed)
+        job = Job(
+            voice, texts, style, form, say.cache, say.more, say.markup, timed, stream.warnings
+        )
         self._jobs[stream] = job
         if say.more:
             job.append(say.text)

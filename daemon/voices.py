@@ -20,6 +20,7 @@ from engines.errors import EngineError, VoiceError
 from engines.marks import SpeechMark
 from engines.store import Store
 from engines.style import Style
+from engines.text.sentence import Unread
 
 if TYPE_CHECKING:
     from daemon.resident import Keeper, Resident
@@ -67,6 +68,13 @@ class AudioChunk(Protocol):
     def known(self) -> bool: ...
 
 
+class SpokenPlan(Protocol):
+    """What a voice is going to say. unread: what is not in it; it grows while it is spoken."""
+
+    @property
+    def unread(self) -> Sequence[Unread]: ...
+
+
 class SpeakingVoice(Protocol):
     """What the daemon asks of a voice.
 
@@ -79,7 +87,9 @@ class SpeakingVoice(Protocol):
 
     @property
     def info(self) -> VoiceInfo: ...
-    def plan(self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup) -> Any: ...
+    def plan(
+        self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup
+    ) -> SpokenPlan: ...
     def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
     def warm_up(self) -> None: ...
     def close(self) -> None: ...
