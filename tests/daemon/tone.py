@@ -96,6 +96,11 @@ class ToneVoice:
         finally:
             self.open_streams -= 1
 
+    def recall(
+        self, text: str, style: Style, /, *, markup: str, marks: Collection[str] = KINDS
+    ) -> None:
+        """It keeps nothing."""
+
     def warm_up(self) -> None:
         self._chunk("a", 0, 1.0)
 
