@@ -13,8 +13,10 @@ import zmq
 
 from . import protocol as wire
 from .closing import Closing
+from .credentials import Handshake, credentials
 from .endpoint import client_endpoint, is_listening
 from .errors import NoDaemonError, RefusedError, ReplyError
+from .keyfile import AnyPath
 from .subscription import Subscription
 from .utterance import Utterance
 
@@ -29,10 +31,22 @@ class Client(Closing):
 
     `timeout` is how long, in seconds, the daemon may stay silent before NoDaemonError is raised.
     Every request raises RefusedError where the daemon answers with an error.
+
+    tcp:// needs keys: key_file (else SAMBERTD_KEY_FILE) is what `sambertctl keys new` wrote,
+    server_key (else SAMBERTD_SERVER_KEY, or in the key file) what `sambertctl keys server` prints
+    on the daemon's box. Raises KeyFileError where they cannot be used.
     """
 
-    def __init__(self, endpoint: str | None = None, *, timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        *,
+        timeout: float = 5.0,
+        server_key: str | None = None,
+        key_file: AnyPath | None = None,
+    ) -> None:
         self.endpoint = endpoint or client_endpoint()
+        given = credentials(self.endpoint, server_key, key_file)
         self.timeout = timeout
         self._token = os.urandom(4).hex()  # ids differ between clients: logs and cancel name them
         self._numbers = itertools.count(1)
@@ -48,6 +62,10 @@ class Client(Closing):
             (zmq.HEARTBEAT_TIMEOUT, 3000),
         ):
             self._socket.setsockopt(option, value)
+        if given is not None:
+            given.apply(self._socket)
+        is_remote = self.endpoint.startswith("tcp://")
+        self._handshake = Handshake(self._socket, given) if is_remote else None
         try:
             self._socket.connect(self.endpoint)
         except zmq.ZMQError as error:
@@ -192,6 +210,8 @@ class Client(Closing):
         return Utterance(self, accepted, sent_at)
 
     def close(self) -> None:
+        if self._handshake is not None:
+            self._handshake.close()
         self._socket.close()
         self._context.term()
 
@@ -244,6 +264,8 @@ class Client(Closing):
         while not inbox:
             if self._pump(min(deadline, time.monotonic() + LOOK_S)):
                 continue
+            if self._handshake is not None and self._handshake.failure():
+                raise NoDaemonError(self._silence())
             if instance and self._is_gone():
                 raise NoDaemonError(
                     "the daemon has gone and the speech was cut off; start `sambertd`, say it again"
@@ -290,6 +312,9 @@ class Client(Closing):
         return True
 
     def _silence(self) -> str:
+        failure = "" if self._handshake is None else self._handshake.failure()
+        if failure:
+            return f"{self.endpoint} does not let this client in: {failure}"
         return (
             f"no answer from {self.endpoint} within {self.timeout:g} s; "
             "start the daemon with `sambertd`, or name another with --endpoint"
