@@ -5,7 +5,7 @@ SHELL := bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help say test check check-trt test-systemd bench bench-text fuzz report voice install uninstall wheelhouse lock clean
+.PHONY: help say test check check-trt test-systemd bench bench-text fuzz soak report voice install uninstall wheelhouse lock clean
 
 TEXT ?= 今天天气真好，阳光洒在窗台上，我泡了一杯咖啡，准备开始一天的工作。
 OUT ?=
@@ -18,6 +18,7 @@ ALSO ?=
 VENV_ARGS ?=
 WHEELHOUSE ?=
 PURGE ?=
+MINUTES ?= 10
 START ?=
 
 # What a user typed goes to the recipes through the environment and as it is: no $, quote or # of it
@@ -25,7 +26,7 @@ START ?=
 override TEXT := $(value TEXT)
 override OUT := $(value OUT)
 override DATA := $(value DATA)
-export TEXT OUT DATA PYTHON PIP_ARGS EXTRAS ALSO VENV_ARGS WHEELHOUSE PURGE START
+export TEXT OUT DATA PYTHON PIP_ARGS EXTRAS ALSO VENV_ARGS WHEELHOUSE PURGE MINUTES START
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -79,6 +80,9 @@ bench-text: $(DEV)  ## how well text is read: tables of cases; ARGS="--cpp DIR" 
 fuzz: $(DEV)  ## 100,000 hostile messages to a live daemon (a quarter of a minute)
 	@$(BIN)/python -m benchmarks.fuzz $(ARGS)
 
+soak: $(DEV)  ## eight clients, garbage and a speaker for MINUTES=10: a table, soak.json and soak.png
+	@$(BIN)/python -m benchmarks.soak --minutes "$$MINUTES" --json soak.json --plot soak.png $(ARGS)
+
 report: $(DEV)  ## build INT8 engines, measure them against PyTorch: docs/RESULTS.md (takes an hour)
 	@$(BIN)/python -m benchmarks.report $(ARGS)
 
@@ -101,7 +105,7 @@ lock: $(DEV)  ## pin the newest releases that fit pyproject.toml, for Python 3.1
 
 clean:  ## remove .venv, caches and what say and bench wrote
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build \
-	  speech.wav bench.json
+	  speech.wav bench.json soak.json soak.png
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # --- set-up: a stamp is touched only when all before it went well

@@ -47,11 +47,16 @@ class Peers:
     def __init__(
         self, admins: Collection[int] = (), ring: KeyRing | None = None, *, loopback: bool = False
     ) -> None:
-        self._admins = {0, os.geteuid(), *admins}
         self._users: dict[int, Peer] = {}
         self._ring = ring
         self._loopback = loopback
         self._keyed: dict[str, str] = {}  # the public keys of owners that came with one
+        self.change(admins)
+
+    def change(self, admins: Collection[int]) -> None:
+        """Other admins from now on."""
+        self._admins = {0, os.geteuid(), *admins}
+        self._users.clear()
 
     def of(self, origin: Origin) -> Peer:
         local = _LOCAL.fullmatch(origin.address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal
 
@@ -20,6 +20,7 @@ from engines.pack import VoiceFile
 from engines.phrases import Phrase, VoicePhrases
 from engines.session import Floats, Session
 from engines.style import Controls
+from engines.text.sentence import Unread
 from engines.vocoder import VocoderStream
 
 Cancelled = Stopped
@@ -70,11 +71,13 @@ class Plan:
     """What to say, part by part as they are needed, and how. A plan can be spoken once.
 
     phrases: whether those that are kept from earlier are used, and new ones kept.
+    unread: what of the text is not in the speech; it grows as parts are taken.
     """
 
     parts: Iterator[Part]
     controls: Controls
     phrases: PhraseUse = "use"
+    unread: list[Unread] = field(default_factory=list)
 
     def told(self, part: Part) -> Controls:
         """How a part is said."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -20,7 +20,7 @@ from engines.text.clauses import LONGEST_PART, parts
 from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Lexicon
 from engines.text.manner import Manner
-from engines.text.sentence import Sentence, Word
+from engines.text.sentence import Sentence, Unread, Word
 from engines.text.ssml import Document, read_ssml
 from engines.text.symbol_text import read_symbols
 from engines.text.symbols import SymbolTable, symbol_spans, symbols
@@ -45,7 +45,9 @@ class Planner:
     def plain(self, front_end: FrontEnd, text: str, style: Style, lexicon: Lexicon) -> Plan:
         """The plan of a plain text; raises as `Voice.plan` does."""
         told = controls(style, self._file)
-        return _begun(self._sentences(front_end, text, told, lexicon), told)
+        unread: list[Unread] = []
+        sentences = front_end.sentences(text, lexicon, unread)
+        return _begun(self._sentences(sentences, told), told, unread)
 
     def ssml(self, front_end: FrontEnd, text: str, style: Style, lexicon: Lexicon) -> Plan:
         """The plan of a document; raises as `Voice.plan` does.
@@ -59,18 +61,18 @@ class Planner:
             manner: controls(_styled(style, manner), self._file)
             for manner in {manner for _, manner in document.manners}
         }
-        return _begun(self._stretches(front_end, document, ways, told, lexicon), told)
+        unread: list[Unread] = []
+        sentences = front_end.sentences(document.script, lexicon, unread)
+        return _begun(self._stretches(sentences, document, ways, told), told, unread)
 
     def symbols(self, text: str, style: Style) -> Plan:
         """The plan of a text of symbols; raises as `Voice.plan` does."""
         told = controls(style, self._file)
-        return _begun(self._written(read_symbols(text), told), told)
+        return _begun(self._written(read_symbols(text), told), told, [])
 
-    def _sentences(
-        self, front_end: FrontEnd, text: str, told: Controls, lexicon: Lexicon
-    ) -> Iterator[Part]:
+    def _sentences(self, sentences: Iterable[Sentence], told: Controls) -> Iterator[Part]:
         """The text in what the acoustic model takes at once, read as it is asked for."""
-        for number, sentence in enumerate(front_end.sentences(text, lexicon)):
+        for number, sentence in enumerate(sentences):
             yield from self._parts(sentence, number, sentence.words, told)
 
     def _written(self, sentences: Sequence[Sentence], told: Controls) -> Iterator[Part]:
@@ -95,15 +97,14 @@ class Planner:
 
     def _stretches(
         self,
-        front_end: FrontEnd,
+        sentences: Iterable[Sentence],
         document: Document,
         ways: dict[Manner, Controls],
         plain: Controls,
-        lexicon: Lexicon,
     ) -> Iterator[Part]:
         stretches, marks = Stretches(document), Marks(document)
         after_s = 0.0
-        for number, sentence in enumerate(front_end.sentences(document.script, lexicon)):
+        for number, sentence in enumerate(sentences):
             begins = True
             for stretch in stretches.of(sentence):
                 told = ways[stretch.manner]
@@ -161,9 +162,9 @@ def _said(sentence: Sentence, number: int, words: tuple[Word, ...], *, first: bo
     return Said(words, number, sentence.text, span)
 
 
-def _begun(read: Iterator[Part], told: Controls) -> Plan:
+def _begun(read: Iterator[Part], told: Controls, unread: list[Unread]) -> Plan:
     first = next(read)
-    return Plan(chain([first], read), told)
+    return Plan(chain([first], read), told, unread=unread)
 
 
 def _styled(style: Style, manner: Manner) -> Style:

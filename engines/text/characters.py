@@ -34,7 +34,7 @@ _GREEK: Final = table(
     "α阿尔法 β贝塔 γ伽马 δ德尔塔 Δ德尔塔 θ西塔 λ拉姆达 μ缪 π派 σ西格玛 Σ西格玛 φ斐 ω欧米伽 Ω欧姆 "
     "ε艾普西隆 ρ柔 τ陶 η伊塔"
 )
-_MARKS: Final = re.compile("[\u0300-\u036f\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
+_MARKS: Final = re.compile("[\u0300-\u036f\u20e3\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
 
 
 def plain(text: str) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 
@@ -16,7 +15,9 @@ from engines.text.clauses import parts
 from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Lexicon
 from engines.text.lexicon_file import read_lexicon
-from engines.text.sentence import Sentence, Word
+from engines.text.sentence import Sentence, Unread, Word
+from engines.text.settings import EMOJI, LINKS, TextSettings
+from engines.text.span_table import padded, rows, table, width
 from engines.text.ssml import read_ssml
 from engines.text.symbols import symbols
 
@@ -30,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         lexicon = _lexicon(arguments.lexicon)
         script = read_ssml(text).script if arguments.ssml else text
-        sentences = [_as_spoken(sentence) for sentence in FrontEnd(lexicon).read(script)]
+        settings, unread = TextSettings(arguments.emoji, arguments.links), list[Unread]()
+        read = FrontEnd(lexicon, settings).read(script, unread=unread)
+        sentences = [_as_spoken(sentence) for sentence in read]
         shown = [
             symbols(s, emotion=f"emotion_{arguments.emotion}", speaker=arguments.speaker)
             for s in sentences
@@ -39,9 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"sambertctl text: {error} [{error.code}]", file=sys.stderr)
         return 2
     if arguments.json:
-        print(json.dumps(_structure(sentences, shown), ensure_ascii=False, indent=2))
+        told = _structure(text, sentences, shown, unread)
+        print(json.dumps(told, ensure_ascii=False, indent=2))
     elif arguments.symbols:
         print("\n".join(" ".join(line) for line in shown))
+    elif arguments.spans:
+        print(table(text, sentences, unread))
     else:
         print("\n\n".join(_readable(text, *pair) for pair in zip(sentences, shown, strict=True)))
     return 0
@@ -67,6 +73,24 @@ def _parser() -> argparse.ArgumentParser:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
     form.add_argument("--symbols", action="store_true", help="print only the KAN-TTS symbols")
+    form.add_argument(
+        "--spans",
+        action="store_true",
+        help="print a table: each span of the text, what it is read as, its pinyin and phones, and "
+        "what is not read",
+    )
+    parser.add_argument(
+        "--emoji",
+        choices=EMOJI,
+        default="drop",
+        help="leave emoji out, or name them (default: drop)",
+    )
+    parser.add_argument(
+        "--links",
+        choices=LINKS,
+        default="spell",
+        help="spell links and mail addresses, or say 网址 and 邮箱地址 (default: spell)",
+    )
     parser.add_argument("--speaker", default="F7", help="speaker in the symbols (default: F7)")
     parser.add_argument(
         "--emotion", default="neutral", help="emotion in the symbols (default: neutral)"
@@ -86,9 +110,16 @@ def _as_spoken(sentence: Sentence) -> Sentence:
     return replace(sentence, words=tuple(chain.from_iterable(parts(sentence.words))))
 
 
-def _structure(sentences: Sequence[Sentence], shown: Sequence[Sequence[str]]) -> dict[str, object]:
+def _structure(
+    text: str,
+    sentences: Sequence[Sentence],
+    shown: Sequence[Sequence[str]],
+    unread: Sequence[Unread],
+) -> dict[str, object]:
     return {
         "version": 1,
+        "spans": [asdict(row) for row in rows(text, sentences)],
+        "unread": [asdict(left) for left in unread],
         "sentences": [
             {
                 "text": sentence.text,
@@ -116,10 +147,10 @@ def _readable(text: str, sentence: Sentence, line: Sequence[str]) -> str:
         texts, pinyins, sources = [], [], []
         for word in words:
             pinyin, source = _pinyin(word), _source(text, word)
-            width = max(_width(word.text), _width(pinyin), _width(source))
-            texts.append(_padded(word.text, width) + f" #{word.break_after}")
-            pinyins.append(_padded(pinyin, width) + "   ")
-            sources.append(_padded(source, width) + "   ")
+            wide = max(width(word.text), width(pinyin), width(source))
+            texts.append(padded(word.text, wide) + f" #{word.break_after}")
+            pinyins.append(padded(pinyin, wide) + "   ")
+            sources.append(padded(source, wide) + "   ")
         rows += [("words", " ".join(texts)), ("pinyin", " ".join(pinyins).rstrip())]
         if any(source.strip() for source in sources):
             rows.append(("from", " ".join(sources).rstrip()))
@@ -128,13 +159,13 @@ def _readable(text: str, sentence: Sentence, line: Sequence[str]) -> str:
     return "\n".join(f"{name:8} {content}" for name, content in rows)
 
 
-def _lines(text: str, words: Sequence[Word], width: int = 84) -> list[list[Word]]:
+def _lines(text: str, words: Sequence[Word], longest: int = 84) -> list[list[Word]]:
     """The words in lines that fit a terminal."""
     lines: list[list[Word]] = [[]]
     used = 0
     for word in words:
-        needed = max(_width(word.text), _width(_pinyin(word)), _width(_source(text, word))) + 4
-        if used + needed > width and lines[-1]:
+        needed = max(width(word.text), width(_pinyin(word)), width(_source(text, word))) + 4
+        if used + needed > longest and lines[-1]:
             lines.append([])
             used = 0
         lines[-1].append(word)
@@ -151,11 +182,3 @@ def _source(text: str, word: Word) -> str:
 def _pinyin(word: Word) -> str:
     english = word.text.isascii()
     return (" . " if english else " ").join(syllable.pinyin for syllable in word.syllables)
-
-
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))

@@ -73,7 +73,7 @@ def english_runs(script: Script) -> Script:
             else:
                 writer.say(piece, script.span(first, place))
     writer.take(script, place, len(text))
-    return replace(writer.script(), notes=script.notes)
+    return replace(writer.script(), notes=script.notes, unread=script.unread)
 
 
 def in_english(text: str) -> Iterator[tuple[str, Span]]:

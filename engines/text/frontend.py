@@ -16,33 +16,44 @@ from engines.text.readings import Readings
 from engines.text.sandhi import apply_sandhi
 from engines.text.script import Script
 from engines.text.segment import clauses
-from engines.text.sentence import Sentence, Syllable, Word
+from engines.text.sentence import Sentence, Syllable, Unread, Word
+from engines.text.settings import TextSettings
 from engines.text.settled import Settled, character_places, syllable_places
 from engines.text.spans import Aligner
+from engines.text.unread import Ledger
 
 
 class FrontEnd:
     """Loads dictionaries, grammars and weights once; `read` may be called from several threads.
 
-    lexicon: the words of this system; it may be replaced while texts are read.
+    lexicon, settings: of this system; both may be replaced while texts are read.
     """
 
-    def __init__(self, lexicon: Lexicon | None = None) -> None:
+    def __init__(
+        self, lexicon: Lexicon | None = None, settings: TextSettings | None = None
+    ) -> None:
         self.lexicon = lexicon or Lexicon()
+        self.settings = settings or TextSettings()
         self._normalizer = Normalizer()
         self._readings = Readings()
         self._english = English()
 
-    def read(self, text: str | Script, lexicon: Lexicon | None = None) -> list[Sentence]:
+    def read(
+        self,
+        text: str | Script,
+        lexicon: Lexicon | None = None,
+        unread: list[Unread] | None = None,
+    ) -> list[Sentence]:
         """Sentences of a text, of any length.
 
         What cannot be read is left out and named in the notes of its sentence. Pinyin in braces
         after a character is its reading: 行{hang2}. lexicon: words that stand above the system's.
+        unread: takes up what is not in the speech, in its order in the text.
         Raises TextError: text_empty where there are no words at all (blanks, signs, emoji),
         text_unreadable where there are words, but none in Chinese or Latin letters.
         """
         result: list[Sentence] = []
-        source = self.sentences(text, lexicon)
+        source = self.sentences(text, lexicon, unread)
         while True:
             try:
                 result.append(next(source))
@@ -50,30 +61,39 @@ class FrontEnd:
                 return _noted(result, end.value)
 
     def sentences(
-        self, text: str | Script, lexicon: Lexicon | None = None
+        self,
+        text: str | Script,
+        lexicon: Lexicon | None = None,
+        unread: list[Unread] | None = None,
     ) -> Generator[Sentence, None, list[str]]:
         """The same, sentence by sentence, each read when it is asked for.
 
-        Errors come before the first. Returns the characters left out after the last.
+        Errors come before the first. `unread` grows as sentences are read, and is whole after the
+        last. Returns the characters left out after the last.
         """
         words_known = (lexicon or Lexicon()).over(self.lexicon)
         script = inline(text) if isinstance(text, str) else text
         script = english_runs(words_known.written(script))
-        aligner = Aligner(script.text)
+        aligner, ledger = Aligner(script.text), Ledger(script)
+        unread = [] if unread is None else unread
+        unread += script.unread
         spoken = False
-        pending: list[str] = []
+        pending, before = list[str](), list[str]()
         notes = script.notes
-        for normal in self._normalizer.sentences(script.text):
-            spans = aligner.take(normal.text)
+        for normal in self._normalizer.sentences(script.text, self.settings):
+            spans = aligner.take(normal.text, normal.dropped)
             settled = Settled(script, normal.text, spans, words_known)
             words, dropped = self._words(normal, settled)
             pending += dropped
+            unread += ledger.take(aligner.at, spans, (*before, *pending))
+            before = dropped
             if words:
                 spoken = True
                 yield _sentence(words, normal, settled, (*notes, *_dropped(pending)))
                 pending, notes = [], ()
         if not spoken:
             raise _nothing_to_read(script.text)
+        unread += ledger.take(len(script.text), (), (*before, *pending))
         return pending
 
     def _words(self, normal: NormalSentence, settled: Settled) -> tuple[list[Group], list[str]]:

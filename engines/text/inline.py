@@ -12,6 +12,7 @@ from engines.errors import TextError
 from engines.text.characters import HAN
 from engines.text.pronunciation import syllables
 from engines.text.script import Script, Writer
+from engines.text.sentence import Unread
 from engines.text.symbols import has_syllable
 
 _LONGEST: Final = 16  # syllables
@@ -41,16 +42,17 @@ def _read(writer: Writer, text: str, start: int, match: re.Match[str]) -> int:
     readable = text[max(start, end - count) : end]
     if count > _LONGEST or len(readable) < count or not all(map(HAN.match, readable)):
         writer.copy(text[start:end], start)
-        writer.note(
-            f"{match[0]} at character {match.start() + 1} is left out: it does not stand after "
-            f"{count} Chinese character{'s' * (count > 1)}"
+        _leave_out(
+            writer,
+            match,
+            f"it does not stand after {count} Chinese character{'s' * (count > 1)}",
         )
         return match.end()
     try:
         spoken = syllables(match[1])
     except TextError as error:
         writer.copy(text[start:end], start)
-        writer.note(f"{match[0]} at character {match.start() + 1} is left out: {error}")
+        _leave_out(writer, match, str(error))
         return match.end()
     first = end - count
     writer.copy(text[start:first], start)
@@ -61,6 +63,11 @@ def _read(writer: Writer, text: str, start: int, match: re.Match[str]) -> int:
         else:
             writer.unit(character, span, [syllable])
     return match.end()
+
+
+def _leave_out(writer: Writer, match: re.Match[str], why: str) -> None:
+    unread = Unread("pinyin_refused", match[0], *match.span())
+    writer.leave_out(unread, f"{match[0]} at character {match.start() + 1} is left out: {why}")
 
 
 def _has_reading(character: str) -> bool:

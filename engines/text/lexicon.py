@@ -115,7 +115,7 @@ class Lexicon:
             writer.unit(match[0], script.span(*match.span()), entry.syllables)
             place = match.end()
         writer.take(script, place, len(script.text))
-        return replace(writer.script(), notes=script.notes)
+        return replace(writer.script(), notes=script.notes, unread=script.unread)
 
     @cached_property
     def _han(self) -> dict[str, tuple[int, ...]]:

@@ -10,28 +10,46 @@ from engines.text.rules import LATIN, Rule, rule
 from engines.text.spoken import digits
 
 _SIGNS: Final = table(".点 /斜杠 -杠 _下划线 @艾特 :冒号 ?问号 =等于 &和 %百分号 #井号 +加 ~波浪号")
+_TAIL: Final = re.compile(r"[.,:?~]*$")
 _DOMAINS: Final = "com|cn|org|net|edu|gov|io|ai|tv|cc|top|info"
 
 
 def _link(match: re.Match[str]) -> str:
     address = re.sub(r"^[a-zA-Z]+://", "", match[0]).rstrip("/")
-    tail = re.search(r"[.,:?~]*$", address)
+    tail = _TAIL.search(address)
     ending = tail[0] if tail else ""
     address = address.removesuffix(ending)
     spoken = "".join(_SIGNS.get(sign, sign) for sign in address)
     return f" {digits(spoken)} {ending}"
 
 
+def _name(name: str, labels: str, link: str) -> Rule:
+    """A rule that names a link, by the word before it if there is one: 链接：a.cn -> 链接."""
+
+    def named(match: re.Match[str]) -> str:
+        ending = _TAIL.search(match[0])
+        return (match["label"] or name) + (ending[0] if ending else "")
+
+    return rule(rf"(?:(?P<label>{labels})[是为:：\s]*)?{link}", named)
+
+
+_MAIL = r"(?<![A-Za-z0-9._+-])[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+_ADDRESS = r"(?i:(?:https?|ftp)://[!-~]+|www\.[!-~]+)"
+_HOST = rf"(?<![A-Za-z0-9.-])(?:[A-Za-z0-9-]+\.)+(?:{_DOMAINS})(?![A-Za-z0-9])(?:/[!-~]*)?"
+
+SPELLED_LINKS: Final[tuple[Rule, ...]] = tuple(
+    rule(pattern, _link) for pattern in (_MAIL, _ADDRESS, _HOST)
+)
+NAMED_LINKS: Final[tuple[Rule, ...]] = (
+    _name("邮箱地址", "邮箱地址|邮件地址|电子邮箱|邮箱", _MAIL),
+    _name("网址", "网址|链接|官网", _ADDRESS),
+    _name("网址", "网址|链接|官网", _HOST),
+)
 LINKS: Final[tuple[Rule, ...]] = (
-    rule(r"(?<![A-Za-z0-9._+-])[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", _link),
-    rule(r"(?i:(?:https?|ftp)://[!-~]+|www\.[!-~]+)", _link),
-    rule(
-        rf"(?<![A-Za-z0-9.-])(?:[A-Za-z0-9-]+\.)+(?:{_DOMAINS})(?![A-Za-z0-9])(?:/[!-~]*)?",
-        _link,
-    ),
     rule(r"#(?:号键|键)", "井号键"),
     rule(r"[*](?:号键|键)", "星号键"),
-    rule(r"^[ \t]*#{1,6}[ \t]+|\*\*|__|^[ \t]*[-*+][ \t]+", ""),
+    rule(r"^[ \t]*#{1,6}[ \t]+|\*\*|__|^[ \t]*[-*+>][ \t]+", ""),
+    rule(r"#([^#\s]{1,40})#", r"\1"),
     rule(r"^[ \t]*(\d{1,2})[.)、][ \t]*(?=\D)", r"\1、"),
     rule(r"(?i:Wi-Fi)", "WiFi"),
     rule(LATIN + r"C\+\+", "C加加"),

@@ -10,9 +10,11 @@ from typing import Final
 import opencc
 
 from engines.text.characters import HAN, plain, table
+from engines.text.emoji import name_emoji
 from engines.text.grammar import NumberGrammar
 from engines.text.pieces import pieces
 from engines.text.rewrite import rewrite
+from engines.text.settings import TextSettings
 
 _CLOSERS = "”’」』）)】》〉\"'"
 _END: Final = re.compile(
@@ -28,7 +30,8 @@ _BETWEEN: Final = re.compile(
     r"(?<=[\w)）])\s*([+=×÷±≈≠≥≤><])\s*(?=[\w(（])|(?<![\w-])([+±])(?=[零一二三四五六七八九])"
 )
 # Signs that are seen and not heard: quotes, brackets, hyphens, underscores, Markdown.
-_SILENT: Final = frozenset("“”‘’'\"「」『』《》〈〉[]{}【】_*|\\^-·~` ")
+SILENT: Final = frozenset("“”‘’'\"「」『』《》〈〉[]{}【】_*|\\^-·~` ")
+_DEFAULTS: Final = TextSettings()
 PAUSES: Final = frozenset("，、；：。！？,;:.!?…—（）()/\n")
 
 
@@ -51,13 +54,15 @@ class Normalizer:
         self._simplified = opencc.OpenCC("t2s")
         self._grammar = NumberGrammar()
 
-    def sentences(self, text: str) -> Iterator[NormalSentence]:
+    def sentences(self, text: str, settings: TextSettings = _DEFAULTS) -> Iterator[NormalSentence]:
         """The sentences of a text, empty ones left out unless something was dropped in them.
 
         A text of any length: a piece of it is read when its first sentence is asked for.
         """
         for piece in pieces(text):
-            for sentence in _split(rewrite(self._simplified.convert(plain(piece)))):
+            written = name_emoji(piece) if settings.emoji == "name" else piece
+            plainly = self._simplified.convert(plain(written))
+            for sentence in _split(rewrite(plainly, settings.links)):
                 spoken = _say_signs(self._grammar.read(_tidy(sentence)))
                 kept, dropped = _readable(spoken)
                 if kept or dropped:
@@ -91,7 +96,7 @@ def _readable(text: str) -> tuple[str, tuple[str, ...]]:
     dropped: dict[str, None] = {}
     for character in text:
         letter = character.isascii() and character.isalpha()
-        if letter or HAN.match(character) or character in PAUSES or character in _SILENT:
+        if letter or HAN.match(character) or character in PAUSES or character in SILENT:
             kept.append(character)
         else:
             dropped[character] = None

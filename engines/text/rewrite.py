@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import chain
+from types import MappingProxyType
 from typing import Final
 
 from engines.text.codes import CODES
 from engines.text.dates import DATES
 from engines.text.formulas import FORMULAS
-from engines.text.links import LINKS
+from engines.text.links import LINKS, NAMED_LINKS, SPELLED_LINKS
 from engines.text.measures import AMOUNTS, MEASURES
 from engines.text.rules import Rule
+from engines.text.settings import Links
 from engines.text.spoken import cardinal, code, digits
 
 __all__ = ["cardinal", "code", "digits", "rewrite"]
@@ -18,8 +22,13 @@ __all__ = ["cardinal", "code", "digits", "rewrite"]
 _RULES: Final[tuple[Rule, ...]] = (*LINKS, *AMOUNTS, *CODES, *DATES, *MEASURES, *FORMULAS)
 
 
-def rewrite(text: str) -> str:
+_LINKS: Final[Mapping[Links, tuple[Rule, ...]]] = MappingProxyType(
+    {"spell": SPELLED_LINKS, "name": NAMED_LINKS}
+)
+
+
+def rewrite(text: str, links: Links = "spell") -> str:
     """The text with every rule applied once, in order."""
-    for pattern, replacement in _RULES:
+    for pattern, replacement in chain(_LINKS[links], _RULES):
         text = pattern.sub(replacement, text)
     return text

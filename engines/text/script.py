@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from engines.text.sentence import Unread
 from engines.text.spans import Span
 
 # Stands in a text for a syllable whose writing the front end is not to read: a rare character that
@@ -29,7 +30,7 @@ class Script:
 
     origin: the span of each character in the user's own text, () if the two are the same.
     readings: the syllable of a character by its index, said just so. units: see Unit.
-    notes: what was wrong with the writing, for people.
+    notes: what was wrong with the writing, for people. unread: what is left out for that.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Script:
     readings: Mapping[int, str] = field(default_factory=dict)
     units: tuple[Unit, ...] = ()
     notes: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     def span(self, start: int, end: int) -> Span:
         """The user's own characters for those from `start` to `end` of this text."""
@@ -54,6 +56,7 @@ class Writer:
         self._readings: dict[int, str] = {}
         self._units: list[Unit] = []
         self._notes: list[str] = []
+        self._unread: list[Unread] = []
 
     def copy(self, text: str, start: int) -> None:
         """Text as the user wrote it from index `start` on."""
@@ -94,8 +97,9 @@ class Writer:
                 self.say(script.text[start], spans[0])
             start = stop
 
-    def note(self, note: str) -> None:
-        """Something people should know."""
+    def leave_out(self, unread: Unread, note: str) -> None:
+        """Something that is not taken over, and why, for people."""
+        self._unread.append(unread)
         self._notes.append(note)
 
     def script(self) -> Script:
@@ -106,4 +110,5 @@ class Writer:
             self._readings,
             tuple(self._units),
             tuple(self._notes),
+            tuple(self._unread),
         )

@@ -40,6 +40,21 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """Characters that are not in the speech, and why.
+
+    code: emoji_left_out (emoji and other pictures), character_unreadable (of a script that is not
+        read, or a sign that has no name), pinyin_refused (inline pinyin that cannot be said).
+    text: the characters. start, end: their span in the user's own text.
+    """
+
+    code: str
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sentence:
     """A sentence as it is written and as it is said; see `engines.text.clauses` for long ones.
 

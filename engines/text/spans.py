@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Final
@@ -20,6 +20,12 @@ _DIGITS: Final[Mapping[str, str]] = MappingProxyType(
     {**dict(zip("0123456789", "零一二三四五六七八九", strict=True))}
 )
 _KEPT: Final = frozenset("，。！？；：（）")  # by normalisation, though NFKC makes them ASCII
+_SIGNS: Final = frozenset("×÷±≈≠≥≤")  # that are said between numbers
+# Inside an emoji: joiner, looks, key cap, shades of skin.
+_JOINED: Final = frozenset(
+    "\u200d\ufe0e\ufe0f\u20e3\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
+)
+_LEADING: Final = frozenset("，、；：,;: \n")
 _ENDS: Final = frozenset("。！？!?\n")
 
 
@@ -35,10 +41,23 @@ class Aligner:
         self._source = source
         self._at = 0
 
-    def take(self, text: str) -> list[Span]:
-        """The spans of the next piece of the normalised text, one for each of its characters."""
+    @property
+    def at(self) -> int:
+        """The character of the source that comes next."""
+        return self._at
+
+    def take(self, text: str, dropped: Collection[str] = ()) -> list[Span]:
+        """The spans of the next piece of the normalised text, one for each of its characters.
+
+        dropped: characters that had to be left out, and so stand for nothing.
+        """
         source, spans, place = self._source, list[Span](), 0
+        passed = {c for c in dropped if not c.isascii() and c not in _SIGNS}
+        if text and text[0] not in _LEADING:
+            self._pass(_LEADING)  # pauses before the first word, which are left out
         while place < len(text):
+            if passed:
+                self._pass(passed)
             at = self._at
             if at < len(source) and _same(source[at], text[place]):
                 spans.append((at, at + 1))
@@ -50,9 +69,17 @@ class Aligner:
                 self._at, place = at + digits, place + digits
                 continue
             skipped, made = self._differing(text, place)
-            spans += [self._trimmed(at, at + skipped)] * made
+            spans += [self._trimmed(at, at + skipped, passed)] * made
             self._at, place = at + skipped, place + made
         return spans
+
+    def _pass(self, dropped: Collection[str]) -> None:
+        start = self._at
+        while self._at < len(self._source) and (
+            key(self._source[self._at]) in dropped
+            or (self._at > start and self._source[self._at] in _JOINED)
+        ):
+            self._at += 1
 
     def _digits(self, text: str, place: int) -> int:
         """How many digits are said one by one here: 2026 as 二零二六, but not 12 as 十二."""
@@ -74,7 +101,7 @@ class Aligner:
 
     def _meeting(self, text: str, place: int, reach: int, sure: int) -> tuple[int, int] | None:
         """The nearest such place; `sure` is how many characters have to agree there."""
-        ahead = "".join(map(_key, self._source[self._at : self._at + reach]))
+        ahead = "".join(map(key, self._source[self._at : self._at + reach]))
         best, least = None, 3 * reach
         for made in range(min(reach, len(text) - place)):
             if made >= least:
@@ -100,11 +127,16 @@ class Aligner:
                 return length
         return len(ahead)
 
-    def _trimmed(self, start: int, end: int) -> Span:
+    def _trimmed(self, start: int, end: int, dropped: Collection[str]) -> Span:
         """The span without blanks at its edges; what stands for nothing has the one before it."""
-        while start < end and self._source[start].isspace():
+        source = self._source
+        while start < end and source[start].isspace():
             start += 1
-        while end > start and self._source[end - 1].isspace():
+        while end > start and (
+            source[end - 1].isspace()
+            or source[end - 1] in _JOINED
+            or (dropped and key(source[end - 1]) in dropped)
+        ):
             end -= 1
         if start < end:
             return start, end
@@ -112,7 +144,7 @@ class Aligner:
 
 
 def _same(written: str, said: str) -> bool:
-    return written == said or _key(written) == said
+    return written == said or key(written) == said
 
 
 def _is_said_as(digit: str, said: str) -> bool:
@@ -125,7 +157,7 @@ def _simplified() -> opencc.OpenCC:
 
 
 @lru_cache(1 << 14)
-def _key(character: str) -> str:
+def key(character: str) -> str:
     """The one character that normalisation makes of it."""
     if character in _KEPT:
         return character

@@ -58,7 +58,7 @@ def test_barge_ins_leave_nothing_behind(daemon: LiveDaemon) -> None:
         for pcm in (speech := client.say("慢好" * 50)):
             assert len(pcm) == 1600
             speech.cancel()
-        assert client._inboxes == {}
+        assert client._line.inboxes == {}
         assert client.status().in_work == 0
 
 
@@ -98,7 +98,7 @@ def test_a_request_that_is_too_large_is_told_at_once(daemon: LiveDaemon) -> None
             client.say("好" * 30000)
         assert caught.value.code == "text_too_long"
         assert time.monotonic() - began < 1
-        assert client._inboxes == {}
+        assert client._line.inboxes == {}
         assert client.say("好").read(), "the connection has not suffered"
 
 

@@ -59,8 +59,9 @@ def test_the_readme_of_the_client_runs(
     daemon: LiveDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     readme = Path(__file__).resolve().parents[2] / "client" / "README.md"
-    (example,) = re.findall(r"```python\n(.*?)```", readme.read_text("utf-8"), re.DOTALL)
+    examples = re.findall(r"```python\n(.*?)```", readme.read_text("utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SAMBERTD_ENDPOINT", daemon.endpoint)
-    exec(compile(example, "README.md", "exec"), {})
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), {})
     assert (tmp_path / "speech.wav").stat().st_size == 44 + 7 * 1600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
-from sambertd_client import Client, KeyFileError, NoDaemonError, RefusedError
+from sambertd_client import AsyncClient, Client, KeyFileError, NoDaemonError, RefusedError
 from sambertd_client.keyfile import KeyFile, new_key, write_key
 from sambertd_client.keyring import allow, revoke, server_key
 
@@ -297,3 +298,13 @@ def test_nothing_is_readable_on_the_wire(fleet: Fleet) -> None:
     assert "密码".encode() not in words
     assert b"welcome" not in words
     assert b"accepted" not in words
+
+
+def test_asyncio_gets_in_with_the_same_keys_and_is_told_the_same(fleet: Fleet) -> None:
+    async def talk(key: Path) -> str:
+        async with AsyncClient(fleet.endpoint, timeout=10, key_file=key) as client:
+            return (await client.hello()).role
+
+    assert asyncio.run(talk(fleet.key("robot", "speak"))) == "speak"
+    with pytest.raises(NoDaemonError, match="does not allow the key of this client"):
+        asyncio.run(talk(fleet.key("stranger")))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from sambertd_client import Client, RefusedError, Utterance, cli
-from sambertd_client import protocol as wire
 
 from daemon.config import SpeakerConfig
 from tests.daemon.live import LiveDaemon
@@ -30,9 +29,7 @@ def client(speaking: LiveDaemon) -> Iterator[Client]:
 
 def until_playing(utterance: Utterance) -> None:
     while utterance.ttfa_ms is None:
-        reply, _ = utterance._client._next(utterance.id, utterance.instance)
-        if isinstance(reply, wire.Playing):
-            utterance.ttfa_ms = reply.ttfa_ms
+        list(utterance._take())
 
 
 def test_a_warning_cuts_in_and_tells_how_far_the_other_came(client: Client) -> None:

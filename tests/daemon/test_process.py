@@ -119,7 +119,7 @@ def test_a_client_notices_that_its_daemon_was_killed_and_restarted(
         assert client.hello().instance != speech.instance
         with pytest.raises(NoDaemonError, match="has forgotten"), speech:
             speech.wait()
-        assert client._inboxes == {}
+        assert client._line.inboxes == {}
         with pytest.raises(NoDaemonError, match="say it again"):
             speech.read()
         assert client.say("好").read()
@@ -170,7 +170,7 @@ def test_no_voice_names_the_cure(start: Start, folder: Path) -> None:
 
 
 def test_bad_settings_end_with_2(start: Start) -> None:
-    words = last_words(start("--endpoint", "tcp://0.0.0.0", module="daemon"), 2)
+    words = last_words(start("--endpoint", "tcp://0.0.0.0", module="daemon"), 78)
     assert words.startswith("sambertd: endpoint: 'tcp://0.0.0.0'")
 
 

@@ -180,12 +180,42 @@ def test_a_bad_setting_is_told_in_one_line_and_heals(box: Box) -> None:
     box.run("systemctl restart sambertd", check=False)
     time.sleep(6)  # long enough for several attempts
     words = box.journal(began, "-p err")
-    assert "sambertd: speaker.speed: no such key; known here: enabled, device," in words
+    assert f"sambertd: {config}: speaker.speed: no such key; known here: enabled, device," in words
     assert "Traceback" not in words
     assert box.fact("ActiveState", "sambertd.socket") == "active"
     box.run(f"cp -p /tmp/good.toml {config}")
     report("settings mended, until it is ready by itself", await_state(box, "active", 30))
     speak(box)
+
+
+def test_settings_are_reloaded_while_it_speaks(box: Box) -> None:
+    """Also broken ones, which change nothing; nobody's speech is cut."""
+    config, pid = "/etc/sambertd/sambertd.toml", main_pid(box)
+    sound = "cksum < /tmp/kiosk.wav"
+    speak(box, LONG[:96])
+    wanted = box.run(sound)
+    box.run(f"cp -p {config} /tmp/good.toml && rm /tmp/kiosk.wav")
+    for settings, words in (
+        ("[limits]\nwaiting = -1\n", "limits.waiting: -1 is not within 0 and 100"),
+        ("[limits]\nwaiting = 5\n", "reloaded: changed limits.waiting"),
+    ):
+        say = f"runuser -u kiosk -- sambertctl say --out /tmp/kiosk.wav {LONG[:96]}"
+        speaking = box.start(say)
+        await_work(box, 1)
+        box.run(f"sed '/^\\[limits\\]/d' /tmp/good.toml > {config}")
+        box.run(f"printf '{settings}' >> {config}")
+        began = time.time()
+        box.run("systemctl reload sambertd")
+        until = time.monotonic() + 10
+        while words not in box.journal(began):
+            assert time.monotonic() < until, box.journal(began)
+            time.sleep(0.1)
+        assert ended(speaking)[0] == 0
+        assert box.run(sound) == wanted
+        assert (box.fact("ActiveState"), main_pid(box)) == ("active", pid)
+        assert (words in box.fact("StatusText")) == (settings.count("-1") == 1)
+    assert "and 5 waiting" in box.run("sambertctl info")
+    box.run(f"cp -p /tmp/good.toml {config} && systemctl reload sambertd")
 
 
 def busy(box: Box) -> list[subprocess.Popen[str]]:

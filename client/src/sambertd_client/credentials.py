@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
+from zmq.utils.monitor import parse_monitor_message
 
 from .errors import KeyFileError
 from .keyfile import AnyPath, checked_public, read_key
 
+EVENTS = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
 SERVER_KEY, KEY_FILE = "SAMBERTD_SERVER_KEY", "SAMBERTD_KEY_FILE"
 
 
@@ -64,25 +70,32 @@ def credentials(
 
 
 class Handshake:
-    """Watches whether a socket gets in; made before it connects."""
+    """Whether a socket gets in."""
 
-    def __init__(self, socket: Any, given: Credentials | None) -> None:
+    def __init__(self) -> None:
+        self._socket: Any = None
+        self._monitor: Any = None
+        self._given: Credentials | None = None
+        self._last = 0
+
+    def watch(self, socket: Any, given: Credentials | None) -> None:
+        """Before it connects."""
+        address = f"inproc://handshake-{id(self)}"
+        socket.monitor(address, EVENTS)
         self._socket, self._given = socket, given
-        events = (
-            zmq.EVENT_HANDSHAKE_SUCCEEDED
-            | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-        )
-        self._monitor: Any = socket.get_monitor_socket(events)
-        self._last: Any = None
+        self._monitor = zmq.Socket(socket.context, zmq.PAIR)  # blocking, also of an asyncio context
+        self._monitor.setsockopt(zmq.LINGER, 0)
+        self._monitor.connect(address)
 
     def failure(self) -> str:
         """Why the last try to get in failed, and what helps; "": it did not fail."""
+        if self._monitor is None:
+            return ""
         with suppress(zmq.Again):
             while True:
-                self._last = recv_monitor_message(self._monitor, zmq.NOBLOCK)["event"]
-        if self._last is None or self._last == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                frames = self._monitor.recv_multipart(zmq.NOBLOCK)
+                self._last = parse_monitor_message(frames)["event"]
+        if self._last in (0, zmq.EVENT_HANDSHAKE_SUCCEEDED):
             return ""
         if self._given is None:
             return (
@@ -100,5 +113,7 @@ class Handshake:
         )
 
     def close(self) -> None:
-        self._socket.disable_monitor()
-        self._monitor.close()
+        if self._monitor is not None:
+            self._socket.monitor(None, 0)
+            self._monitor.close()
+            self._monitor = None

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .errors import NoDaemonError
+from .errors import NO_PERMISSION, NoDaemonError
 
 SYSTEM_SOCKET = Path("/run/sambertd/sambertd.sock")
 VARIABLE = "SAMBERTD_ENDPOINT"
@@ -52,7 +52,7 @@ def is_listening(endpoint: str) -> bool:
             return _connects("\0" + path[1:] if path.startswith("@") else path)
         except PermissionError as error:
             text = f"no permission to talk to {endpoint}; join the group of its socket"
-            raise NoDaemonError(text) from error
+            raise NoDaemonError(text, NO_PERMISSION) from error
     url = urlsplit(endpoint)
     try:
         socket.create_connection((url.hostname or "", url.port or 0), timeout=2).close()

@@ -1,7 +1,7 @@
 """What can go wrong for a client, as a tree.
 
 SambertdError
-├── NoDaemonError  nothing answers on the endpoint, or it stopped answering
+├── NoDaemonError  nothing answers on the endpoint, or it stopped answering; has `code`
 ├── RefusedError   the daemon answered with an error, or the request is too large; has `code`
 ├── SpeechError    an accepted utterance ended in an error; has `code` and `done`
 ├── ReplyError     the daemon sent what this client cannot read
@@ -12,13 +12,24 @@ from __future__ import annotations
 
 from .protocol import Done, Error
 
+NO_ANSWER = "no_answer"  # nothing came in time
+GONE = "gone"  # nobody listens there any more
+RESTARTED = "restarted"  # another daemon listens there now
+CONNECTION_LOST = "connection_lost"  # the same daemon, but it takes us for another client
+NO_PERMISSION = "no_permission"
+BAD_ENDPOINT = "bad_endpoint"
+
 
 class SambertdError(Exception):
     """Base of all errors of this package."""
 
 
 class NoDaemonError(SambertdError):
-    """Nothing answers on the endpoint."""
+    """Nothing answers on the endpoint; `code` tells how that came, as above."""
+
+    def __init__(self, text: str, code: str = NO_ANSWER) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class RefusedError(SambertdError):

@@ -96,3 +96,29 @@ def test_error_names_code_and_cure(capsys: pytest.CaptureFixture[str]) -> None:
     assert captured.out == ""
     assert "[text_empty]" in captured.err
     assert "send at least one character" in captured.err
+
+
+def test_a_table_of_spans(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["门票\n¥99.5，WiFi😀\u200d", "--spans"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["span", "text", "read", "as", "pinyin", "phones"]
+    assert lines[2][:4] == ["3-8", "¥99.5", "九十九点五元", "jiu3"]
+    assert lines[2][-2:] == ["y_c$tone2", "van_c$tone2"]
+    assert lines[3][:7] == ["9-13", "WiFi", "WiFi", "W", "AY1", ".", "F"]
+    assert lines[4] == ["13-15", "😀U+200D", "-", "emoji_left_out"]
+
+
+def test_spans_and_what_is_left_out_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["2.5😀", "--json"]) == 0
+    reply = json.loads(capsys.readouterr().out)
+    (row,) = reply["spans"]
+    assert (row["start"], row["end"], row["text"], row["read_as"]) == (0, 3, "2.5", "二点五")
+    assert row["pinyin"] == ["er4", "dian2", "wu3"]
+    assert row["phones"][:2] == ["ge$tone4", "er_c$tone4"]
+    assert reply["unread"] == [{"code": "emoji_left_out", "text": "😀", "start": 3, "end": 4}]
+
+
+def test_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["😀，见www.a.cn", "--emoji", "name", "--links", "name", "--json"]) == 0
+    reply = json.loads(capsys.readouterr().out)
+    assert reply["sentences"][0]["text"] == "嘿嘿，见网址"

@@ -7,8 +7,9 @@ with every msgpack limit set and validate into the structs of this package, or r
 """
 
 from ..engine_facts import EngineBuild, GraphEngine, RefusedEngine, VoiceEngines
-from .changes import Load, Loaded, Unload, Unloaded
+from .changes import Load, Loaded, Reload, Reloaded, Unload, Unloaded
 from .codes import (
+    BAD_CONFIG,
     BAD_FIELD,
     BAD_FRAMES,
     BUSY,
@@ -107,10 +108,12 @@ from .speech import (
     Marks,
     Paused,
     Playing,
+    Progress,
     Resumed,
 )
 
 __all__ = [
+    "BAD_CONFIG",
     "BAD_FIELD",
     "BAD_FRAMES",
     "BUSY",
@@ -177,8 +180,11 @@ __all__ = [
     "Playing",
     "Policy",
     "Priority",
+    "Progress",
     "ProtocolError",
     "RefusedEngine",
+    "Reload",
+    "Reloaded",
     "Reply",
     "Request",
     "Resume",

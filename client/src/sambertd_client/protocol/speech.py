@@ -52,6 +52,16 @@ class Marks(Message, tag="marks", kw_only=True, frozen=True):
     marks: list[Mark]
 
 
+class Progress(Message, tag="progress", kw_only=True, frozen=True):
+    """How far a `say` with progress=True is; samples at `accepted.rate`."""
+
+    made: int  # by the engine
+    samples: int  # taken by the sink
+    heard_samples: Optional[int] = None  # as in `done`, so far
+    sentence: int = 0  # of the last that was taken
+    total_s: Optional[float] = None  # of all text so far, estimated until all is made
+
+
 class Playing(Message, tag="playing", kw_only=True, frozen=True):
     """The first samples of a `say` with sink=speaker were handed to the sound card.
 

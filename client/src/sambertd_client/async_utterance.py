@@ -1,0 +1,128 @@
+"""Speech on its way from the daemon, for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar, Union
+
+from . import protocol as wire
+from .account import Account
+from .errors import NoDaemonError
+from .speech import Speech, pieces
+from .steps import Steps
+
+if TYPE_CHECKING:
+    from .async_client import AsyncClient
+
+T = TypeVar("T")
+Texts = Union[Iterable[str], AsyncIterable[str]]
+
+
+class AsyncUtterance(Account):
+    """As `Utterance`: `async for` yields its PCM, `wait` and `read` are awaited.
+
+    A task that is cancelled in one of these has the utterance cancelled by the daemon, and so has
+    leaving the `async with` block early.
+    """
+
+    def __init__(self, client: AsyncClient, speech: Speech) -> None:
+        super().__init__(speech)
+        self._client = client
+
+    async def append(self, text: str) -> wire.Appended:
+        """More text. Raises RefusedError, where too much of it waits to be spoken."""
+        return await self._client.append(self.id, text)
+
+    async def end(self) -> None:
+        """The text is complete."""
+        await self._client.end(self.id)
+
+    async def stream(self, texts: Texts) -> AsyncIterator[bytes]:
+        """Append each text as it comes, then end; the PCM meanwhile and after, as by iterating.
+
+        Where text comes faster than it is spoken it waits; an error of `texts` cancels.
+        """
+        troubles: list[Exception] = []
+        feeding = asyncio.ensure_future(self._feed(texts, troubles))
+        try:
+            async for pcm in self:
+                yield pcm
+        finally:
+            feeding.cancel()
+            await asyncio.wait({feeding})
+        if troubles:
+            raise troubles[0]
+
+    async def _feed(self, texts: Texts, troubles: list[Exception]) -> None:
+        try:
+            async for text in _each(texts):
+                for piece in pieces(text):
+                    while not await self._client._run(self._speech.offer(piece)):
+                        pass
+                if self._speech.closed or self.done is not None:
+                    return
+            await self._client._run(self._speech.finish())
+        except Exception as trouble:  # noqa: BLE001 - `texts` is the caller's
+            troubles.append(trouble)
+            await self.cancel()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self.done is None:
+            pcm = await self._run(self._speech.take())
+            if pcm:
+                yield pcm
+
+    async def read(self) -> bytes:
+        """All of the PCM that is still to come."""
+        return await self._run(self._speech.read())
+
+    async def wait(self) -> wire.Done:
+        """Wait for the end, dropping audio that comes here; the daemon's account of it."""
+        return await self._run(self._speech.wait())
+
+    async def pause(self) -> None:
+        """Hold it: no more audio comes, and the speaker fades out, until `resume`."""
+        await self._client.pause(self.id)
+
+    async def resume(self) -> None:
+        """Go on where it was held; the speaker from the last quiet moment before that."""
+        await self._client.resume(self.id)
+
+    async def cancel(self) -> None:
+        """End it now: audio on its way is thrown away. No effect once it has ended."""
+        await self._run(self._speech.cancel())
+
+    async def _run(self, steps: Steps[T]) -> T:
+        try:
+            return await self._client._run(steps)
+        except asyncio.CancelledError:
+            self._speech.drop()
+            raise
+
+    async def __aenter__(self) -> AsyncUtterance:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if isinstance(value, (asyncio.CancelledError, GeneratorExit)):
+                self._speech.drop()
+            elif not isinstance(value, NoDaemonError):
+                await self.cancel()
+        finally:
+            self._speech.forget()
+
+
+async def _each(texts: Texts) -> AsyncIterator[str]:
+    if isinstance(texts, AsyncIterable):
+        async for text in texts:
+            yield text
+    else:
+        for text in texts:
+            yield text

@@ -1,0 +1,80 @@
+"""The socket under both clients."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar
+
+import zmq
+
+from .credentials import Handshake, credentials
+from .endpoint import client_endpoint
+from .errors import BAD_ENDPOINT, KeyFileError, NoDaemonError
+from .keyfile import AnyPath
+from .line import Line
+
+S = TypeVar("S", bound="zmq.Socket[Any]")
+OPTIONS = (
+    (zmq.LINGER, 500),
+    (zmq.SNDHWM, 64),
+    (zmq.RECONNECT_IVL, 50),
+    (zmq.RECONNECT_IVL_MAX, 500),
+    (zmq.HEARTBEAT_IVL, 1000),
+    (zmq.HEARTBEAT_TIMEOUT, 3000),
+)
+
+
+class Connection(ABC, Generic[S]):
+    """A DEALER that is connected to one daemon, and what is known of its requests."""
+
+    def __init__(
+        self,
+        context: zmq.Context[S],
+        endpoint: str | None,
+        timeout: float,
+        server_key: str | None,
+        key_file: AnyPath | None,
+    ) -> None:
+        self.endpoint = endpoint or client_endpoint()
+        self._handshake = Handshake()
+        self._line = Line(self.endpoint, timeout, self._put, self._handshake.failure)
+        try:
+            given = credentials(self.endpoint, server_key, key_file)
+        except KeyFileError:
+            context.term()
+            raise
+        self._context = context
+        self._socket = context.socket(zmq.DEALER)
+        for option, value in OPTIONS:
+            self._socket.setsockopt(option, value)
+        if given is not None:
+            given.apply(self._socket)
+        if self.endpoint.startswith("tcp://"):
+            self._handshake.watch(self._socket, given)
+        try:
+            self._socket.connect(self.endpoint)
+        except zmq.ZMQError as error:
+            self._hang_up()
+            self._context.term()
+            text = f"{self.endpoint!r} is not an endpoint ({error}); write ipc:///path or tcp://host:port"
+            raise NoDaemonError(text, BAD_ENDPOINT) from error
+
+    @property
+    def timeout(self) -> float:
+        """Seconds the daemon may stay silent."""
+        return self._line.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._line.timeout = seconds
+
+    def _hang_up(self) -> None:
+        self._handshake.close()
+        self._socket.close()
+
+    def _new_id(self) -> str:
+        return self._line.new_id()
+
+    @abstractmethod
+    def _put(self, frame: bytes) -> bool:
+        """Send a frame; whether there was room for it."""

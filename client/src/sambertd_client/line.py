@@ -1,0 +1,169 @@
+"""One connection's requests and replies, without IO: who waits for what, and what silence means."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from . import protocol as wire
+from .errors import CONNECTION_LOST, GONE, RESTARTED, NoDaemonError, RefusedError, ReplyError
+from .steps import Look, Steps, Wait
+
+LOOK_S = 1.0  # how long speech may be silent before we look whether the daemon still listens
+LAST_WORDS_S = 0.1
+LOADING, RELOADING = "loaded the voice", "read its settings"
+R = TypeVar("R", bound=wire.Message)
+Inbox = deque[tuple[wire.Reply, bytes]]
+
+
+class Line:
+    """Sorts what comes into the inboxes of the requests it answers.
+
+    `put` sends a frame and tells whether it could; `refused` why the daemon does not let us in, or
+    ""; `timeout` is in seconds.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        timeout: float,
+        put: Callable[[bytes], bool],
+        refused: Callable[[], str] = str,
+    ) -> None:
+        self.endpoint = endpoint
+        self.timeout = timeout
+        self.inboxes: dict[str, Inbox] = {}
+        self._put, self._refused = put, refused
+        self._token = os.urandom(4).hex()  # ids differ between clients: logs and cancel name them
+        self._numbers = itertools.count(1)
+
+    def new_id(self) -> str:
+        return f"{self._token}-{next(self._numbers)}"
+
+    def send(self, message: wire.Message) -> None:
+        """Raises RefusedError where it is too large, NoDaemonError where the queue is full."""
+        frame = wire.encode(message)
+        if len(frame) > wire.MAX_FRAME_BYTES:  # the daemon would drop the connection
+            size, most = len(frame), wire.MAX_FRAME_BYTES
+            text = f"the request has {size} bytes, at most {most} go in one; split the text"
+            raise RefusedError(wire.Error(id=message.id, code=wire.TEXT_TOO_LONG, text=text))
+        if not self._put(frame):
+            raise NoDaemonError(self._silence())
+
+    def feed(self, frames: Sequence[bytes]) -> str:
+        """Sort a message in; the id whose inbox it came to, or "". Raises ReplyError."""
+        try:
+            reply, pcm = wire.decode_reply(frames)
+        except wire.ProtocolError as error:
+            if error.code == wire.UNKNOWN_TYPE:  # of a newer daemon: not for us
+                return ""
+            raise ReplyError(f"the daemon's answer cannot be read: {error}") from error
+        inbox = self.inboxes.get(reply.id)
+        if inbox is None:
+            return ""
+        inbox.append((reply, pcm))
+        return reply.id
+
+    def forget(self, request_id: str) -> None:
+        """Replies that still come are for nobody."""
+        self.inboxes.pop(request_id, None)
+
+    def ask(
+        self, request: wire.Message, answer: type[R], *, keep: bool = False, instance: str = ""
+    ) -> Steps[R]:
+        """Send a request, return its first reply. keep: more replies follow if it is `answer`.
+
+        instance: of the daemon that does it, if that takes long. Then silence is fine while that
+        daemon says that it is live. Raises RefusedError, NoDaemonError, ReplyError.
+        """
+        self.inboxes[request.id] = deque()
+        kept = False
+        try:
+            self.send(request)
+            if instance:
+                yield from self.listen(request.id, instance, self.timeout)
+            reply, _ = yield from self.next(request.id)
+            kept = keep and isinstance(reply, answer)
+        finally:
+            if not kept:
+                self.forget(request.id)
+        if isinstance(reply, wire.Error):
+            raise RefusedError(reply)
+        if not isinstance(reply, answer):
+            raise ReplyError(f"expected {answer.__name__}, got {type(reply).__name__}")
+        return reply
+
+    def ask_long(self, request: wire.Message, answer: type[R], doing: str) -> Steps[R]:
+        """As `ask`, for what takes as long as it takes."""
+        welcome = yield from self.ask(wire.Hello(id=self.new_id()), wire.Welcome)
+        try:
+            return (yield from self.ask(request, answer, instance=welcome.instance))
+        except NoDaemonError as error:
+            text = f"the daemon was lost while it {doing}; start `sambertd`, ask it again"
+            raise NoDaemonError(text, error.code) from error
+
+    def next(self, request_id: str) -> Steps[tuple[wire.Reply, bytes]]:
+        """The next reply to a request. Raises NoDaemonError after `timeout` without one."""
+        inbox = self.inboxes[request_id]
+        deadline = time.monotonic() + self.timeout
+        while not inbox:
+            until = min(deadline, time.monotonic() + LOOK_S)
+            if (yield Wait(request_id, until)):
+                continue
+            if time.monotonic() >= deadline or self._refused():
+                raise NoDaemonError(self._silence())
+        return inbox.popleft()
+
+    def listen(self, request_id: str, instance: str, check_s: float) -> Steps[None]:
+        """Wait for speech: returns when something has come, or its inbox is gone.
+
+        instance: of the daemon that speaks it. Silence is fine while that one says every
+        `check_s` that it is live. Raises NoDaemonError.
+        """
+        deadline = time.monotonic() + check_s
+        while self._is_silent(request_id):
+            if (yield Wait(request_id, min(deadline, time.monotonic() + LOOK_S))):
+                continue
+            if (yield from self._is_gone(request_id)):
+                text = (
+                    "the daemon has gone and the speech was cut off; start `sambertd`, say it again"
+                )
+                raise NoDaemonError(text, GONE)
+            if time.monotonic() >= deadline:
+                yield from self._check_live(request_id, instance)
+                deadline = time.monotonic() + check_s
+
+    def _is_silent(self, request_id: str) -> bool:
+        inbox = self.inboxes.get(request_id)
+        return inbox is not None and not inbox
+
+    def _is_gone(self, request_id: str) -> Steps[bool]:
+        """Nobody listens there any more, and the daemon's last words have all been read."""
+        if (yield Look()) or self.inboxes.get(request_id):
+            return False
+        return not (yield Wait(request_id, time.monotonic() + LAST_WORDS_S))
+
+    def _check_live(self, request_id: str, instance: str) -> Steps[None]:
+        """Raises NoDaemonError where no more replies to this accepted request will come."""
+        welcome = yield from self.ask(wire.Hello(id=self.new_id()), wire.Welcome)
+        if not self._is_silent(request_id):
+            return
+        if welcome.instance != instance:
+            text = "the daemon was restarted and has forgotten this utterance; say it again"
+            raise NoDaemonError(text, RESTARTED)
+        if welcome.live is not None and request_id not in welcome.live:
+            text = "the connection was lost, and with it this utterance; say it again"
+            raise NoDaemonError(text, CONNECTION_LOST)
+
+    def _silence(self) -> str:
+        refusal = self._refused()
+        if refusal:
+            return f"{self.endpoint} does not let this client in: {refusal}"
+        return (
+            f"no answer from {self.endpoint} within {self.timeout:g} s; "
+            "start the daemon with `sambertd`, or name another with --endpoint"
+        )
