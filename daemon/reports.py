@@ -29,6 +29,7 @@ CAPABILITIES = (
     "pause",
     "marks",
     "progress",
+    "warnings",
     "ssml",
     "symbols",
     "stats",

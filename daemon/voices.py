@@ -20,6 +20,7 @@ from engines.errors import EngineError, VoiceError
 from engines.marks import SpeechMark
 from engines.store import Store
 from engines.style import Style
+from engines.text.sentence import Unread
 
 if TYPE_CHECKING:
     from daemon.resident import Keeper, Resident
@@ -67,11 +68,28 @@ class AudioChunk(Protocol):
     def known(self) -> bool: ...
 
 
+class SpokenPlan(Protocol):
+    """What a voice is going to say. unread: what is not in it; it grows while it is spoken."""
+
+    @property
+    def unread(self) -> Sequence[Unread]: ...
+
+
+class RecalledSpeech(Protocol):
+    """What a voice says again from memory. unread: what of the text is not in it."""
+
+    @property
+    def chunks(self) -> Iterator[AudioChunk]: ...
+    @property
+    def unread(self) -> Sequence[Unread]: ...
+
+
 class SpeakingVoice(Protocol):
     """What the daemon asks of a voice.
 
     `plan` and `stream` raise EngineError for what cannot be spoken. `streams` may be open at once,
-    advanced in turn by one thread.
+    advanced in turn by one thread. `recall` is what `stream` would give, at once and in no place of
+    theirs, or None where that is not at hand.
     """
 
     @property
@@ -79,8 +97,11 @@ class SpeakingVoice(Protocol):
 
     @property
     def info(self) -> VoiceInfo: ...
-    def plan(self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup) -> Any: ...
+    def plan(
+        self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup
+    ) -> SpokenPlan: ...
     def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
+    def recall(self, text: str, style: Style, /, *, markup: Markup) -> RecalledSpeech | None: ...
     def warm_up(self) -> None: ...
     def close(self) -> None: ...
 
