@@ -23,6 +23,7 @@ vocoder_threads = 2   # threads within one call of the vocoder
 acoustic_threads = 1  # and of what comes before it
 build = "background"  # engines for this box: "background", with what others leave of it;
                       # "wait", before the daemon is ready; "never". Needs 'sambertd[build]'
+batching = true       # utterances of one voice that are in work at once share decoder steps
 gpu_memory_mb = 0     # MiB of the GPU that all its engines may take; 0: what is free
 store = "/var/cache/sambertd/engines"  # where they are kept; else in $CACHE_DIRECTORY, then
                                        # $XDG_CACHE_HOME/sambertd, then ~/.cache/sambertd
@@ -101,6 +102,7 @@ class EngineConfig:
     vocoder_threads: int = 2
     acoustic_threads: int = 1
     build: str = "background"
+    batching: bool = True
     gpu_memory_mb: int = 0
     store: Path = field(default_factory=lambda: default_root(os.environ))
 
@@ -170,6 +172,11 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
     return checked(replace(config, speaker=speaker, engines=engines, **chosen))
 
 
+def only_checks(argv: Sequence[str]) -> bool:
+    """Whether a command line asks for a look at the settings and no more."""
+    return bool(_parser().parse_args(argv).check_config)
+
+
 def default(environ: Mapping[str, str]) -> Config:
     engines = EngineConfig(store=default_root(environ))
     cache = CacheConfig(folder=default_folder(environ))
@@ -184,11 +191,17 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
-    values = _fill(default(environ), table, "")
-    engines = replace(values.engines, store=path.parent / values.engines.store)
-    cache = replace(values.cache, folder=path.parent / values.cache.folder)
-    voices = path.parent / values.voices
-    return checked(replace(values, voices=voices, engines=engines, cache=cache))
+    try:
+        return checked(_in(path.parent, _fill(default(environ), table, "")))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _in(folder: Path, values: Config) -> Config:
+    """Paths of the settings are meant from the file's own folder on."""
+    engines = replace(values.engines, store=folder / values.engines.store)
+    cache = replace(values.cache, folder=folder / values.cache.folder)
+    return replace(values, voices=folder / values.voices, engines=engines, cache=cache)
 
 
 def checked(config: Config) -> Config:
@@ -281,12 +294,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sambertd",
         description="A resident Mandarin voice: text in over ZeroMQ, speech out.",
-        epilog="exit codes: 0 stopped; 2 bad settings; 3 the endpoint is taken or cannot be used; "
-        "4 no usable voice; 70 internal failure",
+        epilog="exit codes: 0 stopped; 2 bad command line; 3 the endpoint is taken or cannot be "
+        "used; 4 no usable voice; 70 internal failure; 78 bad settings. SIGHUP and "
+        "`sambertctl reload` read FILE again",
     )
     version = f"%(prog)s {metadata.version('sambertd')}"
     parser.add_argument("--version", action="version", version=version)
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
+    checking = "show the settings as they would count, or what is wrong with them, and end"
+    parser.add_argument("--check-config", action="store_true", help=checking)
     parser.add_argument("--endpoint", help="ipc:///path or tcp://127.0.0.1:PORT")
     parser.add_argument("--voices", type=Path, metavar="DIR", help="folder of voice packs")
     parser.add_argument("--voice", metavar="NAME", help="the default voice")

@@ -10,9 +10,10 @@ from collections import deque
 
 import numpy as np
 
-from daemon.stream import Piece, Stream
+from daemon.stream import Piece, Stream, Word
 
-REWIND_S = 0.5  # how far back a pause between two words is looked for
+LONGEST_WORD_S = 2.0  # that is said again from its beginning
+REWIND_S = 0.5  # how far back a quiet moment is looked for, where no words are known
 FRAME_S = 0.02
 FADE_S = 0.008
 
@@ -39,9 +40,15 @@ class Heard:
         if self._base < samples <= self.count(now):  # the ring ran dry
             self._base, self._since = samples, now
         self._written.append((samples, piece))
-        kept = self.count(now) - int(REWIND_S * self._stream.rate)
+        heard, rate = self.count(now), self._stream.rate
+        word = self._word(heard)
+        kept = heard - int(REWIND_S * rate)
+        if word is not None and word.start >= heard - int(LONGEST_WORD_S * rate):
+            kept = min(kept, word.start)
         while self._written and _end(*self._written[0]) < kept:
             self._written.popleft()
+        while self._stream.words and self._stream.words[0].end < kept:
+            self._stream.words.popleft()
 
     def count(self, now: float) -> int:
         """Samples that have left the card's buffer."""
@@ -51,13 +58,14 @@ class Heard:
         return max(self._base, min(self._stream.samples, self._base + played))
 
     def take_back(self, now: float) -> None:
-        """Put what was not heard back into the outbox, from the last quiet moment on."""
+        """Put what was not heard back into the outbox, from the beginning of the word at hand.
+
+        Where words are not known, from the last quiet moment on.
+        """
         stream, heard = self._stream, self.count(now)
         if not self._written or heard >= stream.samples:
             return
-        first = self._written[0][0]
-        pcm = b"".join(piece.pcm for _, piece in self._written)
-        resume = first + quietest(pcm[: 2 * (heard - first)], stream.rate)
+        resume = self._resume(heard)
         back = [
             Piece(piece.pcm[2 * max(0, resume - at) :], piece.sentence)
             for at, piece in self._written
@@ -69,6 +77,20 @@ class Heard:
         stream.samples, stream.heard = resume, resume
         stream.seq = max(0, stream.seq - len(back))
         self._written.clear()
+
+    def _resume(self, heard: int) -> int:
+        """From which sample on it is said again: no word is cut in two."""
+        first, word = self._written[0][0], self._word(heard)
+        if word is not None and word.start >= first:
+            return word.start
+        if word is None and self._stream.words:
+            return heard  # between two words
+        pcm = b"".join(piece.pcm for _, piece in self._written)
+        return first + quietest(pcm[: 2 * (heard - first)], self._stream.rate)
+
+    def _word(self, sample: int) -> Word | None:
+        """The word that a sample is in."""
+        return next((w for w in self._stream.words if w.start <= sample < w.end), None)
 
 
 def quietest(pcm: bytes, rate: int) -> int:

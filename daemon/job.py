@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sambertd_client.protocol import Markup, PhraseUse
 
 from daemon.pcm import PcmForm
 from daemon.voices import AudioChunk, SpeakingVoice
+from daemon.warned import Warnings
 from engines.style import Style
 from engines.text.flow import Text, TextFlow
+from engines.text.sentence import Unread
 
 __all__ = ["Job", "Text", "TextFlow"]
 
@@ -32,6 +34,7 @@ class Job:
     more: bool = False  # text is still to come
     markup: Markup = "text"
     kinds: frozenset[str] = frozenset()  # of the marks that are wanted
+    warnings: Warnings = field(default_factory=Warnings)  # those of its stream
     cancelled: bool = False
     chunks: Iterator[AudioChunk] | None = field(default=None, init=False)
     spoken: int = field(default=0, init=False)  # characters taken from `texts`
@@ -41,6 +44,8 @@ class Job:
     before: int = field(default=0, init=False)  # samples of the voice's made before it
     made: int = field(default=0, init=False)  # samples of the voice's
     sentence: int = field(default=0, init=False)  # number of the sentence last heard of
+    unread: Sequence[Unread] = field(default=(), init=False)  # of the text at hand, so far
+    noted: int = field(default=0, init=False)  # how much of that is among the warnings
     flow: TextFlow = field(default_factory=TextFlow, init=False)
 
     def __post_init__(self) -> None:
@@ -57,6 +62,12 @@ class Job:
         speaker_known = self.style.speaker is None or self.style.speaker in there.speakers
         same_rate = here.sample_rate == there.sample_rate
         return same_rate and speaker_known and self.style.emotion in there.emotions
+
+    def note(self) -> None:
+        """Take up what has not been read lately."""
+        fresh = self.unread[self.noted :]
+        self.noted += len(fresh)
+        self.warnings.take(fresh, self.text_start)
 
     def append(self, text: str) -> None:
         self._give(self.flow.feed(text))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from daemon.job import Job
 
 MOST = 256  # marks of one message
-WORDS = frozenset({"word"})
+WORDS = frozenset({"word"})  # that a pause on the speaker asks for
 
 
 def placed(marks: Iterable[SpeechMark], job: Job) -> Iterator[SpeechMark]:

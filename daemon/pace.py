@@ -42,14 +42,15 @@ class Pace:
         return self.factor * min(self._unmade_s(s) for s in unmade) + self.first_s
 
     def _unheard_s(self, stream: Stream) -> float:
-        whole_s = self._made_s(stream) if stream.made else self._whole_s(stream)
-        return max(0.0, whole_s - (stream.heard or 0) / stream.rate)
+        return max(0.0, self.whole_s(stream) - (stream.heard or 0) / stream.rate)
 
     def _unmade_s(self, stream: Stream) -> float:
-        return max(0.0, self._whole_s(stream) - self._made_s(stream))
+        return max(0.0, self.whole_s(stream) - self._made_s(stream))
 
-    def _whole_s(self, stream: Stream) -> float:
-        return max(_chars(stream) * self.char_s, self._made_s(stream))
+    def whole_s(self, stream: Stream) -> float:
+        """Seconds of speech in all of its text so far, estimated until all is made."""
+        made_s = self._made_s(stream)
+        return made_s if stream.made else max(_chars(stream) * self.char_s, made_s)
 
     @staticmethod
     def _made_s(stream: Stream) -> float:

@@ -38,8 +38,13 @@ class Peers:
     """The role of each peer. Root and the daemon's own user are admins, like those named."""
 
     def __init__(self, admins: Collection[int] = ()) -> None:
-        self._admins = {0, os.geteuid(), *admins}
         self._known: dict[int, Peer] = {}
+        self.change(admins)
+
+    def change(self, admins: Collection[int]) -> None:
+        """Other admins from now on."""
+        self._admins = {0, os.geteuid(), *admins}
+        self._known.clear()
 
     def of(self, origin: Origin) -> Peer:
         local = _LOCAL.fullmatch(origin.address)

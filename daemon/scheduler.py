@@ -45,13 +45,25 @@ class Scheduler:
         append_s: float = 30.0,
         pause_s: float = 600.0,
     ) -> None:
+        self.limit(in_work, waiting, stall_s, per_client, append_s, pause_s)
+        self._streams: dict[tuple[bytes, str], Stream] = {}
+        self._finished: list[Finish] = []
+        self._turns = itertools.count(1)
+
+    def limit(
+        self,
+        in_work: int,
+        waiting: int,
+        stall_s: float,
+        per_client: int | None,
+        append_s: float,
+        pause_s: float,
+    ) -> None:
+        """Other limits from now on; what was admitted stays so."""
         self.open_limit = in_work  # streams the engines have open at once
         self._capacity = in_work + waiting
         self._per_client = per_client or self._capacity
         self._patience = Patience(stall_s, append_s, pause_s)
-        self._streams: dict[tuple[bytes, str], Stream] = {}
-        self._finished: list[Finish] = []
-        self._turns = itertools.count(1)
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -149,7 +161,7 @@ class Scheduler:
         if not stream.ended:
             made = [Piece(pcm, sentence) for pcm in pieces]
             stream.outbox.extend(made)
-            stream.marks.extend(mark for mark in marks if mark.kind in stream.wish.marks)
+            stream.know(marks)
             if stream.sink == "both":
                 stream.copies.extend(made)
 
@@ -211,6 +223,7 @@ class Scheduler:
         stream.first_audio = now if stream.first_audio is None else stream.first_audio
         stream.seq += 1
         stream.samples += len(piece.pcm) // stream.sample_bytes
+        stream.sentence = piece.sentence
         self._end_if_taken(stream)
 
     def played(self, stream: Stream) -> None:

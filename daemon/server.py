@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -44,8 +43,13 @@ class Server:
     """One daemon. `run` blocks until `stop`, a signal or a fatal error; returns the exit code."""
 
     def __init__(
-        self, config: Config, load: Loader | None = None, builder: Builder | None = None
+        self,
+        config: Config,
+        load: Loader | None = None,
+        builder: Builder | None = None,
+        reread: Callable[[], Config] | None = None,
     ) -> None:
+        """reread: the settings as they are now, on `reload`; raises ConfigError."""
         self._config = config
         self._builder = builder or Builder(config.engines.store)
         self._load = load or partial(
@@ -57,7 +61,7 @@ class Server:
             build=self._builder.build if config.engines.build == "wait" else None,
             cache=config.cache,
         )
-        self._should_stop = False
+        self._should_stop = self._should_reload = False
         self._exit_code = EXIT_OK
         self._waker = Waker()
         self._notifier = Notifier()
@@ -91,6 +95,9 @@ class Server:
             metadata.version("sambertd"),
             self._swapper,
             self._builder,
+            self._notifier,
+            self._peers,
+            reread or (lambda: config),
         )
 
     def run(self) -> int:
@@ -110,6 +117,13 @@ class Server:
         self._should_stop = True
         self._waker.set()
 
+    def hang_up(self) -> None:
+        """Read the settings again soon, from any thread; end where it is a terminal that closes."""
+        if os.isatty(STDERR):
+            self.stop()
+        self._should_reload = True
+        self._waker.set()
+
     def _live(self) -> int:
         """From start to end; the exit code. Raises ActivationError, LockError, TransportError."""
         self._startup()
@@ -125,6 +139,7 @@ class Server:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: self.stop())
+            signal.signal(signal.SIGHUP, lambda *_: self.hang_up())
         path = self._config.socket_path
         fd = activation.inherited(os.environ, path)
         if self._lock is not None:
@@ -139,6 +154,9 @@ class Server:
             for came in self._transport.receive():
                 self._service.receive(came.client, came.frames, self._peers.of(came.origin))
             self._take_results()
+            if self._should_reload:
+                self._should_reload = False
+                self._service.reload()
             if self._loaded is not None and self._speaker.settled:
                 self._ready(self._loaded)
             self._service.step(time.monotonic())
@@ -169,8 +187,6 @@ class Server:
     def _ready(self, shelf: Shelf) -> None:
         self._loaded = None
         self._service.ready(shelf)
-        if self._config.speaker.enabled:
-            sys.setswitchinterval(0.001)  # the audio callback must get the GIL in time
         gc.collect()
         gc.freeze()  # models live as long as the process: never scan them again
         names = ", ".join(shelf.voices)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sambertd_client.protocol import Policy, Priority, Scope, Sink, Why
+from sambertd_client.protocol import Policy, Priority, Progress, Scope, Sink, Why
 
+from daemon.warned import Warnings
 from engines.marks import SpeechMark
 
 OUTBOX_CHUNKS = 8  # made ahead of the sink while nobody waits; else at most the whole text's audio
+
+
+class Word(NamedTuple):
+    """The samples of a word, from the first to the one after the last."""
+
+    start: int
+    end: int
 
 
 class Piece(NamedTuple):
@@ -28,6 +37,7 @@ class Wish:
     key: str | None = None
     deadline_s: float | None = None  # for its first audio, after it was admitted
     marks: frozenset[str] = frozenset()  # the kinds its client wants
+    progress: bool = False  # whether its client is told how far it is
     owner: str = ""  # whose it is, over all connections of a user or key
 
 
@@ -54,6 +64,7 @@ class Stream:
     copied: int = 0  # copies sent
     copied_samples: int = 0
     marks: deque[SpeechMark] = field(default_factory=deque)  # that its client is to be sent
+    words: deque[Word] = field(default_factory=deque)  # for the speaker, those still to be heard
     appended: int = 0  # characters that came after it was admitted
     starved: bool = False  # all its text is made, and more is to come
     starved_since: float | None = None
@@ -63,12 +74,25 @@ class Stream:
     turn: int = 0
     seq: int = 0  # pieces taken
     samples: int = 0  # samples taken
+    sentence: int = 0  # of the piece last taken
+    progress: Progress | None = None  # the last one told
+    progress_due: float = 0.0  # when the next may be told
+    progress_told: int = 0
     heard: int | None = None  # samples that have sounded, where the speaker plays it
     synth_s: float = 0.0
     made_bytes: int = 0  # of PCM that came from the engine,
     known_bytes: int = 0  # and of that, what it had kept from earlier
     first_audio: float | None = None
     blocked_since: float | None = None
+    warnings: Warnings = field(default_factory=Warnings)
+
+    def know(self, marks: Iterable[SpeechMark]) -> None:
+        """What is said when, of what comes next."""
+        for mark in marks:
+            if mark.kind in self.wish.marks:
+                self.marks.append(mark)
+            if mark.kind == "word" and self.plays:
+                self.words.append(Word(mark.start, mark.end))
 
     @property
     def has_room(self) -> bool:

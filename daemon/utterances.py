@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sambertd_client import protocol as wire
 
+from daemon import marking
 from daemon import worker as engine
 from daemon.checks import check, check_length
 from daemon.config import Limits
@@ -47,7 +48,7 @@ class Utterances:
     ) -> None:
         self.shelf = Shelf()
         self.turn: Stream | None = None  # the stream the engine works on now
-        self._life, self._limits, self._stats = life, limits, stats
+        self._life, self.limits, self._stats = life, limits, stats
         self._scheduler, self._worker = scheduler, worker
         self._deliverer, self._speaker = deliverer, speaker
         self._jobs: dict[Stream, Job] = {}
@@ -60,7 +61,7 @@ class Utterances:
     def say(self, client: bytes, say: wire.Say, owner: str) -> None:
         """A new utterance, or one that was said before. Raises RefusedError."""
         self._stats.requests += 1
-        voice = check(say, self._life, self._limits, self.shelf, self._speaker)
+        voice = check(say, self._life, self.limits, self.shelf, self._speaker)
         key = None if say.key is None else f"{owner} {say.key}"  # nobody takes over another's
         if not self._said_before(client, say, key):
             self._admit(client, say, voice, key, owner)
@@ -75,7 +76,7 @@ class Utterances:
         added = 0
         if isinstance(request, wire.Append):
             added = len(request.text)
-            check_length(job.unspoken + added, self._limits)
+            check_length(job.unspoken + added, self.limits)
             job.append(request.text)
         else:
             job.end()
@@ -176,12 +177,15 @@ class Utterances:
         now, pace = time.monotonic(), self._deliverer.pace
         form = PcmForm(voice.info.sample_rate, say.rate, say.format)
         chars, kinds = spoken_chars(say.text, say.markup), frozenset(say.marks)
-        wish = Wish(say.priority, say.queue, chars, key, say.deadline_s, kinds, owner)
+        wish = Wish(say.priority, say.queue, chars, key, say.deadline_s, kinds, say.progress, owner)
         stream = self._scheduler.admit(client, say.id, say.sink, form.rate, say.credit, now, wish)
         stream.sample_bytes = form.sample_bytes
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
         texts = deque(() if say.more else (Text(say.text, 0),))
-        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, kinds)
+        timed = kinds | marking.WORDS if stream.plays else kinds
+        job = Job(
+            voice, texts, style, form, say.cache, say.more, say.markup, timed, stream.warnings
+        )
         self._jobs[stream] = job
         if say.more:
             job.append(say.text)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from sambertd_client.protocol import TEXT_EMPTY
+from sambertd_client.protocol import TEXT_EMPTY, TEXT_UNREADABLE
 
 from daemon.job import Job
 from daemon.marking import placed
@@ -24,6 +24,7 @@ from daemon.pcm import pcm_s16le as pcm_s16le
 from daemon.voices import AudioChunk, Shelf
 from engines.errors import EngineError, TextError, VoiceError
 from engines.marks import SpeechMark
+from engines.text.sentence import Unread
 
 log = logging.getLogger(__name__)
 
@@ -183,6 +184,7 @@ def _next_chunk(job: Job) -> AudioChunk | None:
             return None
         assert job.chunks is not None
         chunk = next(job.chunks, None)
+        job.note()
         if chunk is not None:
             return chunk
         job.chunks, job.base = None, job.sentence + 1
@@ -191,7 +193,8 @@ def _next_chunk(job: Job) -> AudioChunk | None:
 def _begin_text(job: Job) -> bool:
     """Begin the next text that has words; False: there is none. Raises EngineError.
 
-    Of texts in pieces one may have none, a lone quotation mark, say: that is no error.
+    Of texts in pieces one may have none, a lone quotation mark, say, or none that can be read:
+    that is no error.
     """
     while job.texts:
         text, job.text_start = job.texts.popleft()
@@ -201,9 +204,13 @@ def _begin_text(job: Job) -> bool:
             plan = job.voice.plan(text, job.style, job.phrases, markup=job.markup)
         except TextError as error:
             in_pieces = job.more or job.texts or job.base
-            if error.code == TEXT_EMPTY and in_pieces:
-                continue
-            raise
+            if not in_pieces or error.code not in (TEXT_EMPTY, TEXT_UNREADABLE):
+                raise
+            if error.code == TEXT_UNREADABLE:
+                lost = Unread("character_unreadable", text, 0, len(text))
+                job.warnings.take([lost], job.text_start)
+            continue
+        job.unread, job.noted = plan.unread, 0
         job.chunks = iter(job.voice.stream(plan, lambda: job.cancelled))
         return True
     return False

@@ -17,6 +17,7 @@ from sambertd_client.endpoint import is_listening
 from benchmarks.sentences import SENTENCES
 from benchmarks.speed import ROOT
 
+SILENT = "[speaker]\nenabled = false\n"
 READY_S = 120.0
 TOGETHER = 4  # what it makes at once, unless it is told otherwise
 LONGEST = "啊" * 80
@@ -39,15 +40,17 @@ class Holdings:
 class DaemonProcess(Closing):
     """A daemon that serves `voices` at `endpoint`; leaving the `with` block ends it.
 
-    settings: the text of its TOML file after endpoint and voices. env: its environment, where a
-    sound server is to be found in it. Raises DaemonError.
+    settings: the text of its TOML file after endpoint and voices. phrases_mb: of its cache, in
+    memory and on disk; 0: none, what is said is made. env: its environment, where a sound server
+    is to be found in it. Raises DaemonError.
     """
 
     def __init__(
         self,
         folder: Path,
         voices: Path = ROOT / "voices",
-        settings: str = "[speaker]\nenabled = false\n",
+        settings: str = SILENT,
+        phrases_mb: int = 0,
         env: Mapping[str, str] | None = None,
         name: str = "d",
     ) -> None:
@@ -55,7 +58,9 @@ class DaemonProcess(Closing):
         self.log = folder / f"{name}.log"
         config = folder / f"{name}.toml"
         head = f'endpoint = "{self.endpoint}"\nvoices = "{voices}"\n'
-        config.write_text(head + settings, "utf-8")
+        phrases = f"[cache]\nmemory_mb = {phrases_mb}\ndisk_mb = {phrases_mb}\n"
+        phrases += f'folder = "{folder / "phrases"}"\nenabled = {str(phrases_mb > 0).lower()}\n'
+        config.write_text(head + settings + phrases, "utf-8")
         command = [sys.executable, "-m", "daemon", "--config", str(config), "--build", "never"]
         command += ["--store", str(folder / "engines")]
         with self.log.open("wb") as log:

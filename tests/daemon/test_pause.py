@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -13,12 +14,14 @@ from sambertd_client import Client, Utterance, cli
 from sambertd_client import protocol as wire
 
 from daemon.config import SpeakerConfig
-from daemon.heard import REWIND_S, Heard, fade_in, quietest
+from daemon.heard import LONGEST_WORD_S, REWIND_S, Heard, fade_in, quietest
+from daemon.pcm import pcm_s16le
 from daemon.scheduler import Scheduler
-from daemon.stream import Piece, Stream, Whose
+from daemon.stream import Piece, Stream, Whose, Word
+from engines.marks import SpeechMark
 from tests.daemon.live import LiveDaemon
 from tests.daemon.quiet_card import QuietCard
-from tests.daemon.tone import CHUNK
+from tests.daemon.tone import CHUNK, tone
 
 RATE = 16000
 
@@ -55,8 +58,38 @@ def test_the_speaker_goes_on_where_it_was_held(client: Client, quiet_card: Quiet
     done = spoken.wait()
     assert (done.why, done.samples, done.heard_samples) == ("end", 40 * CHUNK, 40 * CHUNK)
     again = sounds(quiet_card) - 41 * CHUNK
-    assert -0.02 * RATE < again < (REWIND_S + 0.2) * RATE
+    assert -0.02 * RATE < again < CHUNK + 0.03 * RATE, "a word and what fades"
     assert 0.3 * RATE < held < 1.6 * RATE
+
+
+def test_it_goes_on_at_the_beginning_of_the_word_that_was_cut(
+    client: Client, quiet_card: QuietCard
+) -> None:
+    """Each character of the tone is a word: what sounds again is the tone from such a one on."""
+    replies: list[wire.Reply] = []
+    spoken = client.say("好" * 40, sink="speaker")
+    spoken.on_reply = replies.append
+    until_playing(spoken)
+    time.sleep(0.62)
+    spoken.pause()
+    time.sleep(0.3)
+    cut = len(quiet_card.heard) // 2
+    spoken.resume()
+    assert spoken.wait().samples == 40 * CHUNK
+    first, again = (reply for reply in replies if isinstance(reply, wire.Playing))
+    assert (first.at, again.ttfa_ms) == (0, first.ttfa_ms)
+    assert 0 < again.at < 20 * CHUNK
+    assert again.at % CHUNK == 0
+    said = np.frombuffer(pcm_s16le(np.concatenate([tone(n) for n in range(40)])), "<i2")
+    heard = np.frombuffer(bytes(quiet_card.heard), "<i2")[cut:]
+    start = int(np.flatnonzero(heard)[0])
+    rest = said[again.at :]
+    places = [
+        place
+        for place in range(start - 64, start + 1)
+        if np.array_equal(heard[place + 128 : place + len(rest)], rest[128:])
+    ]
+    assert len(places) == 1, "sample by sample, but for the 8 ms that fade in"
 
 
 def test_a_client_gets_nothing_while_it_is_paused(client: Client) -> None:
@@ -155,6 +188,44 @@ def test_what_was_not_heard_is_put_back_in_order(sizes: list[int], at_s: float) 
     assert counted - REWIND_S * RATE <= stream.samples <= counted
     assert len(left) == len(sound) - stream.samples
     np.testing.assert_array_equal(left[128:], sound[stream.samples :][128:])
+
+
+@given(at_s=st.floats(0.15, 2.4), gap=st.integers(0, 1500), long=st.booleans())
+def test_no_word_is_cut_in_two(at_s: float, gap: int, long: bool) -> None:
+    """Held in a word it goes on at its beginning; between two, there; else at a quiet moment."""
+    words, at = [], 100
+    while at < 40000:
+        words.append(Word(at, at + (39000 if long else 4000)))
+        at = words[-1].end + gap
+    stream = Stream(b"c", "1", "speaker", RATE, 0, 0.0, words=deque(words))
+    heard, sound = Heard(stream, 0.1), np.arange(40000, dtype="<i2")
+    heard.started(0.0)
+    for start in range(0, 40000, 800):
+        now = min(at_s, start / RATE)
+        heard.wrote(Piece(sound[start : start + 800].tobytes(), 0), now)
+        stream.samples += 800
+    counted = heard.count(at_s)
+    heard.take_back(at_s)
+    inside = [word for word in words if word.start <= counted < word.end]
+    if not inside:
+        assert stream.samples == counted
+    elif counted - inside[0].start <= LONGEST_WORD_S * RATE:
+        assert stream.samples == inside[0].start
+    else:
+        assert counted - REWIND_S * RATE <= stream.samples <= counted
+    left = np.frombuffer(b"".join(piece.pcm for piece in stream.outbox), "<i2")
+    np.testing.assert_array_equal(left[128:], sound[stream.samples :][128:])
+
+
+def test_words_that_were_heard_are_forgotten() -> None:
+    stream = Stream(b"c", "1", "speaker", RATE, 0, 0.0)
+    heard = Heard(stream, 0.0)
+    heard.started(0.0)
+    for number in range(2000):
+        stream.know([SpeechMark("word", number * 1600, number * 1600 + 1500, "好", 0)])
+        heard.wrote(Piece(bytes(3200), 0), number / 10)
+        stream.samples += 1600
+    assert len(stream.words) < 30
 
 
 def test_a_ring_that_runs_dry_stops_the_clock() -> None:

@@ -169,7 +169,7 @@ def test_no_voice_names_the_cure(start: Start, folder: Path) -> None:
 
 
 def test_bad_settings_end_with_2(start: Start) -> None:
-    words = last_words(start("--endpoint", "tcp://0.0.0.0:1", module="daemon"), 2)
+    words = last_words(start("--endpoint", "tcp://0.0.0.0:1", module="daemon"), 78)
     assert words.startswith("sambertd: endpoint: 0.0.0.0")
 
 

@@ -18,7 +18,7 @@ from .connection import Connection
 from .endpoint import is_listening
 from .errors import ReplyError
 from .happening import Happening
-from .line import LOADING
+from .line import LOADING, RELOADING
 from .speech import Speech
 from .steps import Look, Step, Steps
 from .wishes import Wishes
@@ -69,6 +69,14 @@ class AsyncClient(Connection[zmq.asyncio.Socket], AsyncClosing):
         """
         load = wire.Load(id=self._new_id(), name=name)
         return await self._run(self._line.ask_long(load, wire.Loaded, LOADING))
+
+    async def reload(self) -> wire.Reloaded:
+        """Have the settings and the folder of voices read again; once all of it counts.
+
+        Raises RefusedError, with the code bad_config, where the settings are wrong.
+        """
+        reload = wire.Reload(id=self._new_id())
+        return await self._run(self._line.ask_long(reload, wire.Reloaded, RELOADING))
 
     async def unload(self, name: str) -> wire.Unloaded:
         """Take a voice out of the daemon's memory; what has begun ends on it."""

@@ -22,7 +22,7 @@ from .terminal import fail
 DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"\n\n'
 ONE = "of one utterance; default: all: an admin's of every client, else those of this user"
 SHOWS = ("voices", "status", "engines", "stats", "events", "info")
-OURS = ("say", "cancel", "pause", "resume", "load", "unload", *SHOWS)
+OURS = ("say", "cancel", "pause", "resume", "load", "unload", "reload", *SHOWS)
 GROUP = "sambertctl.commands"
 OF_SAMBERTD = ("text", "doctor")  # commands that come with the daemon's own package
 PRIORITIES = get_args(wire.Priority)
@@ -135,6 +135,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_changes(commands: Any, common: argparse.ArgumentParser) -> None:
+    words = "read the settings and the folder of voices again, while it speaks"
+    command = commands.add_parser("reload", parents=[common], help=words, description=words)
+    command.set_defaults(run=change.reload)
     pack = "a folder of the daemon's voices, or its path"
     for name, run, words, metavar, what in (
         ("load", change.load, "load a voice, or load it again as it is now", "NAME|PATH", pack),
@@ -169,6 +172,8 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
     kinds = get_args(wire.MarkKind)
     timed = f"tell when each is said, as lines of JSON: of {', '.join(kinds)}, apart by commas"
     parser.add_argument("--marks", metavar="KINDS", type=_kinds, help=timed)
+    far = "tell on standard error how far it is"
+    parser.add_argument("--progress", action="store_true", default=None, help=far)
     parser.add_argument("--voice", type=_utf8, help="see `sambertctl voices`")
     parser.add_argument("--speaker", type=_utf8, help="one of the voice's speakers")
     parser.add_argument("--emotion", type=_utf8, help="one of the voice's emotions")

@@ -12,7 +12,7 @@ from . import protocol as wire
 from .closing import Closing
 from .connection import Connection
 from .endpoint import is_listening
-from .line import LOADING
+from .line import LOADING, RELOADING
 from .speech import Speech
 from .steps import Look, Step, Steps
 from .subscription import Subscription
@@ -64,6 +64,14 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
         """
         load = wire.Load(id=self._new_id(), name=name)
         return self._run(self._line.ask_long(load, wire.Loaded, LOADING))
+
+    def reload(self) -> wire.Reloaded:
+        """Have the settings and the folder of voices read again; once all of it counts.
+
+        Raises RefusedError, with the code bad_config, where the settings are wrong.
+        """
+        reload = wire.Reload(id=self._new_id())
+        return self._run(self._line.ask_long(reload, wire.Reloaded, RELOADING))
 
     def unload(self, name: str) -> wire.Unloaded:
         """Take a voice out of the daemon's memory; what has begun ends on it."""

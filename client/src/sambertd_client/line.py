@@ -15,7 +15,7 @@ from .steps import Look, Steps, Wait
 
 LOOK_S = 1.0  # how long speech may be silent before we look whether the daemon still listens
 LAST_WORDS_S = 0.1
-LOADING = "loaded the voice"
+LOADING, RELOADING = "loaded the voice", "read its settings"
 R = TypeVar("R", bound=wire.Message)
 Inbox = deque[tuple[wire.Reply, bytes]]
 

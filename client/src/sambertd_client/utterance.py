@@ -76,7 +76,7 @@ class Utterance(Account):
         self._client.pause(self.id)
 
     def resume(self) -> None:
-        """Go on where it was held; the speaker from the last quiet moment before that."""
+        """Go on where it was held; the speaker with the word that was cut."""
         self._client.resume(self.id)
 
     def cancel(self) -> None:
