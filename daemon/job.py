@@ -44,6 +44,7 @@ class Job:
     before: int = field(default=0, init=False)  # samples of the voice's made before it
     made: int = field(default=0, init=False)  # samples of the voice's
     sentence: int = field(default=0, init=False)  # number of the sentence last heard of
+    known: bool = field(default=False, init=False)  # the chunk last made was
     unread: Sequence[Unread] = field(default=(), init=False)  # of the text at hand, so far
     noted: int = field(default=0, init=False)  # how much of that is among the warnings
     flow: TextFlow = field(default_factory=TextFlow, init=False)

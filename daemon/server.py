@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -159,7 +160,7 @@ class Server:
                 self._service.reload()
             if self._loaded is not None and self._speaker.settled:
                 self._ready(self._loaded)
-            self._service.step(time.monotonic())
+            self._service.step()
             self._ping(time.monotonic())
 
     def _take_results(self) -> None:
@@ -187,6 +188,7 @@ class Server:
     def _ready(self, shelf: Shelf) -> None:
         self._loaded = None
         self._service.ready(shelf)
+        sys.setswitchinterval(0.001)  # the loop and the audio callback must get the GIL in time
         gc.collect()
         gc.freeze()  # models live as long as the process: never scan them again
         names = ", ".join(shelf.voices)
@@ -210,6 +212,8 @@ class Server:
 
     def _pause_s(self) -> float:
         """How long nothing needs to be looked at, unless something arrives."""
+        if self._service.has_more:
+            return 0.0
         if self._deliverer.playing:
             return 0.02
         longest = 1.0 if self._service.idle else 0.1

@@ -172,9 +172,10 @@ class Service:
                 )
                 self._deliverer.reply(client, report)
 
-    def step(self, now: float) -> None:
+    def step(self) -> None:
         """Deliver what is made and give the engine its next turn."""
-        self._deliverer.pump(now, self._utterances.forget)
+        self._utterances.advance()  # first: what is at hand leaves at once
+        self._deliverer.pump(time.monotonic(), self._utterances.forget)
         self._utterances.advance()
 
     def end_all(self, code: str, text: str) -> None:
@@ -199,6 +200,11 @@ class Service:
     @property
     def engine_busy(self) -> bool:
         return self._utterances.turn is not None
+
+    @property
+    def has_more(self) -> bool:
+        """Another step would make something, with nothing new to be waited for."""
+        return bool(self._scheduler.at_hand())
 
     @property
     def idle(self) -> bool:

@@ -75,11 +75,21 @@ class SpokenPlan(Protocol):
     def unread(self) -> Sequence[Unread]: ...
 
 
+class RecalledSpeech(Protocol):
+    """What a voice says again from memory. unread: what of the text is not in it."""
+
+    @property
+    def chunks(self) -> Iterator[AudioChunk]: ...
+    @property
+    def unread(self) -> Sequence[Unread]: ...
+
+
 class SpeakingVoice(Protocol):
     """What the daemon asks of a voice.
 
     `plan` and `stream` raise EngineError for what cannot be spoken. `streams` may be open at once,
-    advanced in turn by one thread.
+    advanced in turn by one thread. `recall` is what `stream` would give, at once and in no place of
+    theirs, or None where that is not at hand.
     """
 
     @property
@@ -91,6 +101,7 @@ class SpeakingVoice(Protocol):
         self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup
     ) -> SpokenPlan: ...
     def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
+    def recall(self, text: str, style: Style, /, *, markup: Markup) -> RecalledSpeech | None: ...
     def warm_up(self) -> None: ...
     def close(self) -> None: ...
 

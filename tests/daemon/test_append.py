@@ -16,7 +16,7 @@ from daemon.config import SpeakerConfig
 from daemon.job import Job, Text, TextFlow
 from daemon.pcm import PcmForm
 from daemon.scheduler import Scheduler
-from daemon.worker import Exhausted, Spoken, Starved, _advance
+from daemon.worker import Exhausted, Spoken, Starved, step
 from engines.style import Style
 from engines.text.flow import LONG
 from tests.daemon.live import Connect, LiveDaemon
@@ -178,12 +178,12 @@ def test_cancel_while_it_waits_for_text(client: Client) -> None:
 def test_the_engine_tells_that_it_lacks_text() -> None:
     voice = ToneVoice()
     job = Job(voice, deque(), Style(), PcmForm(16000), more=True)
-    assert isinstance(_advance(job), Starved)
+    assert isinstance(step(job), Starved)
     job.append("好。")
-    assert isinstance(_advance(job), Spoken)
+    assert isinstance(step(job), Spoken)
     job.end()
-    assert isinstance(_advance(job), Spoken)
-    assert isinstance(_advance(job), Exhausted)
+    assert isinstance(step(job), Spoken)
+    assert isinstance(step(job), Exhausted)
     assert job.unspoken == 0
 
 

@@ -86,6 +86,9 @@ class ToneVoice:
         finally:
             self.open_streams -= 1
 
+    def recall(self, text: str, style: Style, /, *, markup: str) -> None:
+        """It keeps nothing."""
+
     def warm_up(self) -> None:
         self._chunk("a", 0, 1.0)
 
