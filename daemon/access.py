@@ -36,6 +36,7 @@ NEEDS: Mapping[type[wire.Message], Role] = {
     wire.Unsubscribe: Role.SPEAK,
     wire.Load: Role.ADMIN,
     wire.Unload: Role.ADMIN,
+    wire.Reload: Role.ADMIN,
 }
 
 

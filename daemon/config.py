@@ -1,6 +1,6 @@
 """The settings of the daemon: one TOML file, overridden by the command line, checked once.
 
-endpoint = "ipc:///run/sambertd/sambertd.sock"  # or tcp://127.0.0.1:PORT
+endpoint = "ipc:///run/sambertd/sambertd.sock"  # or tcp://127.0.0.1:PORT: see [access]
 voices = "/usr/share/sambertd/voices"           # a folder of voice packs
 voice = "name"                                  # the default voice; else the first by name
 log_level = "info"
@@ -14,15 +14,14 @@ append_s = 30.0     # an utterance whose text comes in pieces ends when none cam
 pause_s = 600.0     # an utterance that is paused for longer is cancelled
 stall_s = 15.0      # a client that takes no audio for so long is dropped
 
-[access]
-admins = []         # users that may also change what others say, and the daemon: ["operator"];
-                    # root and the daemon's own user always may
+[access]            # see daemon/access_config.py
 
 [engines]
 vocoder_threads = 2   # threads within one call of the vocoder
 acoustic_threads = 1  # and of what comes before it
 build = "background"  # engines for this box: "background", with what others leave of it;
                       # "wait", before the daemon is ready; "never". Needs 'sambertd[build]'
+batching = true       # utterances of one voice that are in work at once share decoder steps
 gpu_memory_mb = 0     # MiB of the GPU that all its engines may take; 0: what is free
 store = "/var/cache/sambertd/engines"  # where they are kept; else in $CACHE_DIRECTORY, then
                                        # $XDG_CACHE_HOME/sambertd, then ~/.cache/sambertd
@@ -65,9 +64,9 @@ from dataclasses import dataclass, field, fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, get_type_hints
-from urllib.parse import urlsplit
 
 from sambertd_client.endpoint import daemon_endpoint
+from sambertd_client.keyring import default_folder as default_keys
 
 from daemon.access_config import AccessConfig
 from daemon.cache_config import CacheConfig, default_folder
@@ -79,7 +78,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-MAX_IPC_PATH = 107  # bytes of sun_path
 SYSTEM_VOICES = Path("/usr/share/sambertd/voices")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 BUILDS = ("background", "wait", "never")
@@ -101,6 +99,7 @@ class EngineConfig:
     vocoder_threads: int = 2
     acoustic_threads: int = 1
     build: str = "background"
+    batching: bool = True
     gpu_memory_mb: int = 0
     store: Path = field(default_factory=lambda: default_root(os.environ))
 
@@ -155,6 +154,9 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         speaker = replace(speaker, device=options.device)
     if options.latency is not None:
         speaker = replace(speaker, latency_s=options.latency)
+    access = config.access
+    if options.listen is not None:
+        access = replace(access, listen=options.listen)
     engines = config.engines
     if options.build is not None:
         engines = replace(engines, build=options.build)
@@ -167,13 +169,21 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         "log_level": options.log_level,
     }
     chosen = {key: value for key, value in given.items() if value is not None}
-    return checked(replace(config, speaker=speaker, engines=engines, **chosen))
+    return checked(replace(config, speaker=speaker, engines=engines, access=access, **chosen))
+
+
+def only_checks(argv: Sequence[str]) -> bool:
+    """Whether a command line asks for a look at the settings and no more."""
+    return bool(_parser().parse_args(argv).check_config)
 
 
 def default(environ: Mapping[str, str]) -> Config:
     engines = EngineConfig(store=default_root(environ))
     cache = CacheConfig(folder=default_folder(environ))
-    return Config(daemon_endpoint(environ), default_voices(), engines=engines, cache=cache)
+    access = AccessConfig(keys=default_keys(environ))
+    return Config(
+        daemon_endpoint(environ), default_voices(), engines=engines, cache=cache, access=access
+    )
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
@@ -184,11 +194,19 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
-    values = _fill(default(environ), table, "")
-    engines = replace(values.engines, store=path.parent / values.engines.store)
-    cache = replace(values.cache, folder=path.parent / values.cache.folder)
-    voices = path.parent / values.voices
-    return checked(replace(values, voices=voices, engines=engines, cache=cache))
+    try:
+        return checked(_in(path.parent, _fill(default(environ), table, "")))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _in(folder: Path, values: Config) -> Config:
+    """Paths of the settings are meant from the file's own folder on."""
+    engines = replace(values.engines, store=folder / values.engines.store)
+    cache = replace(values.cache, folder=folder / values.cache.folder)
+    access = replace(values.access, keys=folder / values.access.keys)
+    voices = folder / values.voices
+    return replace(values, voices=voices, engines=engines, cache=cache, access=access)
 
 
 def checked(config: Config) -> Config:
@@ -207,10 +225,9 @@ def checked(config: Config) -> Config:
     between("cache.memory_mb", config.cache.memory_mb, 0, 65536)
     between("cache.disk_mb", config.cache.disk_mb, 0, 1_048_576)
     _check_speaker(config.speaker)
-    config.access.admin_uids()
+    config.access.check(config.endpoint)
     one_of("log_level", config.log_level, LOG_LEVELS)
     one_of("engines.build", config.engines.build, BUILDS)
-    _check_endpoint(config.endpoint)
     return config
 
 
@@ -221,29 +238,6 @@ def _check_speaker(speaker: SpeakerConfig) -> None:
     between("speaker.lead_in_s", speaker.lead_in_s, 0, 2)
     if speaker.idle_close_s != 0:
         between("speaker.idle_close_s", speaker.idle_close_s, 1, 86400)
-
-
-def _check_endpoint(endpoint: str) -> None:
-    if endpoint.startswith("ipc://"):
-        length = len(endpoint.removeprefix("ipc://").encode())
-        if not 1 <= length <= MAX_IPC_PATH:
-            raise ConfigError(
-                f"endpoint: a socket path has 1 to {MAX_IPC_PATH} bytes, this one {length}; "
-                "choose a shorter folder with --endpoint ipc:///path"
-            )
-        return
-    try:
-        url = urlsplit(endpoint)
-        host, port = url.hostname, url.port
-    except ValueError as error:
-        raise ConfigError(f"endpoint: {endpoint!r}: {error}") from error
-    if url.scheme != "tcp" or not host or port is None:
-        raise ConfigError(f"endpoint: {endpoint!r}; write ipc:///path or tcp://127.0.0.1:PORT")
-    if host not in ("127.0.0.1", "::1"):
-        raise ConfigError(
-            f"endpoint: {host} is open to the network and this daemon has no encryption yet; "
-            "listen on tcp://127.0.0.1:PORT and forward it, for example with ssh -L"
-        )
 
 
 def _fill(settings: Any, table: Mapping[str, Any], prefix: str) -> Any:
@@ -281,13 +275,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sambertd",
         description="A resident Mandarin voice: text in over ZeroMQ, speech out.",
-        epilog="exit codes: 0 stopped; 2 bad settings; 3 the endpoint is taken or cannot be used; "
-        "4 no usable voice; 70 internal failure",
+        epilog="exit codes: 0 stopped; 2 bad command line; 3 the endpoint is taken or cannot be "
+        "used; 4 no usable voice; 70 internal failure; 78 bad settings. SIGHUP and "
+        "`sambertctl reload` read FILE again",
     )
     version = f"%(prog)s {metadata.version('sambertd')}"
     parser.add_argument("--version", action="version", version=version)
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
+    checking = "show the settings as they would count, or what is wrong with them, and end"
+    parser.add_argument("--check-config", action="store_true", help=checking)
     parser.add_argument("--endpoint", help="ipc:///path or tcp://127.0.0.1:PORT")
+    listen = "also here, encrypted, for those with a key: tcp://0.0.0.0:PORT"
+    parser.add_argument("--listen", metavar="ENDPOINT", help=listen)
     parser.add_argument("--voices", type=Path, metavar="DIR", help="folder of voice packs")
     parser.add_argument("--voice", metavar="NAME", help="the default voice")
     parser.add_argument("--device", metavar="NAME", help="part of the name of the sound device")

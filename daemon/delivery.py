@@ -19,6 +19,7 @@ from daemon.keys import Keys
 from daemon.pace import Pace
 from daemon.playback import Speaker
 from daemon.precedence import first_on_air
+from daemon.progress import Progress
 from daemon.scheduler import Scheduler
 from daemon.stats import Stats
 from daemon.stream import Finish, Stream
@@ -37,6 +38,7 @@ class Deliverer:
         self._speaker = speaker
         self._stats = stats
         self.pace = Pace()
+        self._progress = Progress(post, self.pace)
         self.keys = Keys()
         self.events = Events(post)
         self._sounds: bool | None = None  # whether there was a speaker when we last looked
@@ -68,6 +70,7 @@ class Deliverer:
         self._tell_speaker()
         for stream in self._scheduler:
             self._tell_start(stream)
+            self._progress.tell(stream, now)
         self._scheduler.expire(now)
         while finished := self._scheduler.take_finished():  # a `done` may find its client gone
             for finish in finished:
@@ -211,6 +214,7 @@ class Deliverer:
             synth_s=stream.synth_s,
             heard_samples=stream.heard,
             ttfa_ms=ttfa_ms,
+            warnings=stream.warnings.told(),
             cached=stream.cached,
         )
         self.keys.finished(stream, done, now)

@@ -22,6 +22,9 @@ FIRST_RETRY_S = 0.25
 LAST_RETRY_S = 10.0
 PATIENCE_S = 2.0  # a lost device gets so long to come back before another takes its place
 BETTER_S = 30.0  # between two looks for a better device; each closes the one in use for a moment
+REST_S = 0.5  # without speech, before other settings count
+OF_DEVICE = ("enabled", "device", "fallback", "latency_s", "channels")
+OPENS, SWITCHED_OFF = "the speaker opens", "the speaker is switched off by the settings"
 BETTER_THAN_NONE_S = 5.0  # the same while nobody hears anything
 
 
@@ -47,13 +50,11 @@ class Keeper:
     """The thread, and what it knows of the device: `state`, `reopened`."""
 
     def __init__(self, config: SpeakerConfig, player: Player, wake: Callable[[], None]) -> None:
-        self._config = config
+        self._config = self._wanted = config
         self._player = player
         self._wake = wake
         self._outputs = Outputs(config, player, self._on_finished)
-        reason = (
-            "the speaker opens" if config.enabled else "the speaker is switched off by the settings"
-        )
+        reason = OPENS if config.enabled else SWITCHED_OFF
         self.settled = not config.enabled  # whether the first attempt to open is over
         self.state = SpeakerState(available=False, reason=reason)
         self.unavailable_since = time.monotonic()
@@ -74,9 +75,18 @@ class Keeper:
 
     def start(self, rate: int) -> None:
         """Open the device in the background, at `rate` Hz if it takes that."""
+        self._rate, self._beat = rate, time.monotonic()
         if self._config.enabled:
-            self._rate, self._beat = rate, time.monotonic()
             self._thread.start()
+
+    def change(self, config: SpeakerConfig) -> None:
+        """Other settings: another device is opened once nothing has been said for a while."""
+        self._wanted = config
+        if self._thread.ident is not None:
+            self._nudge.set()
+        elif config.enabled:
+            self._adopt(config)
+            self.start(self._rate)
 
     def close(self) -> None:
         """Close the device and end the thread."""
@@ -117,6 +127,12 @@ class Keeper:
     def _keep(self) -> None:
         while not self._stop.is_set():
             now = self._beat = time.monotonic()
+            if self._wanted is not self._config:
+                self._adopt(self._wanted)
+            if not self._config.enabled:
+                self._nudge.wait(1.0)
+                self._nudge.clear()
+                continue
             if self._output is None and not (self._asleep and self._idle_s(now) > 0.5):
                 self._try_to_open(now)
                 continue
@@ -125,6 +141,23 @@ class Keeper:
             if self._output is not None and not self._stop.is_set():
                 self._look_after(self._output, time.monotonic())
         self._shut()
+
+    def _adopt(self, config: SpeakerConfig) -> None:
+        """Let these settings count, unless that would cut somebody off: then later."""
+        if all(getattr(config, key) == getattr(self._config, key) for key in OF_DEVICE):
+            self._config = config
+            return
+        output, self._output = self._output, None  # who asks from now on waits for the next
+        if output is not None:
+            if self._idle_s(time.monotonic()) < REST_S:
+                self._output = output
+                return
+            output.shut()
+        self._outputs.rescan()
+        self._config, self._asleep, self._place, self._lost_at = config, False, 0, None
+        self._delay = FIRST_RETRY_S
+        self._outputs = Outputs(config, self._player, self._on_finished)
+        self._set_unavailable(OPENS if config.enabled else SWITCHED_OFF)
 
     def _idle_s(self, now: float) -> float:
         return min(self._player.idle_s(now), now - self._asked_at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,10 @@ class Notifier:
     def loading(self, status: str, for_s: float) -> None:
         """Start-up goes on: systemd waits this long for the next word, beyond TimeoutStartSec."""
         self._send(f"STATUS={status}\nEXTEND_TIMEOUT_USEC={int(for_s * 1e6)}")
+
+    def reloading(self) -> None:
+        """Settings are read again; `ready` ends it."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def watchdog(self) -> None:
         self._send("WATCHDOG=1")

@@ -28,8 +28,8 @@ class Speaker:
     """Plays s16le mono PCM of any rate on the first device of `config` that opens."""
 
     def __init__(self, config: SpeakerConfig, wake: Callable[[], None]) -> None:
-        self._gain = np.float32(10 ** (config.gain_db / 20))
-        self._lead_in_s = config.lead_in_s
+        self._config = config
+        self._gain = np.float32(1)  # of this utterance
         self.underruns = 0
         self.beat = 0.0  # when the device last asked for samples
         self._rate = COMMON_RATE  # of the card
@@ -67,8 +67,14 @@ class Speaker:
         self._keeper.close()
         self._resampler = None  # soxr complains on stderr of what lives in a cycle at exit
 
+    def change(self, config: SpeakerConfig) -> None:
+        """Other settings from the next utterance on; another device once nothing is said."""
+        self._config = config
+        self._keeper.change(config)
+
     def begin(self, rate: int) -> None:
         """A new utterance, of PCM at `rate` Hz, after all that was written before."""
+        self._gain = np.float32(10 ** (self._config.gain_db / 20))
         self._ring_used, card = self._ring, self._rate
         self._rates = rate, card
         self._resampler = None if rate == card else soxr.ResampleStream(rate, card, 1, "int16")
@@ -82,7 +88,7 @@ class Speaker:
         """Silence for what may sleep between the card and the ear; empty where there is no need."""
         asleep = self._cold or self.idle_s(time.monotonic()) >= PAUSE_S
         self._cold = False
-        count = int(self._lead_in_s * self._rates[1]) if asleep else 0
+        count = int(self._config.lead_in_s * self._rates[1]) if asleep else 0
         return np.zeros(min(count, self._ring_used.space), np.int16)
 
     def write(self, pcm: bytes) -> bool:

@@ -22,11 +22,14 @@ CAPABILITIES = (
     "priority",
     "key",
     "load",
+    "reload",
     "deadline",
     "rate",
     "append",
     "pause",
     "marks",
+    "progress",
+    "warnings",
     "ssml",
     "symbols",
     "stats",
@@ -103,6 +106,7 @@ def status(
     stats: Stats,
     speaker: Speaker,
     engines: list[str],
+    problems: list[str],
 ) -> wire.StatusReport:
     sound = speaker.state
     return wire.StatusReport(
@@ -128,6 +132,7 @@ def status(
         synth_s=stats.synth_s,
         ttfa_ms_p50=stats.ttfa_ms_p50(),
         engines=engines,
+        problems=problems,
         cache=cache_figures(shelf),
         speaker=wire.SpeakerStatus(
             available=sound.available,

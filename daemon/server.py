@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 
 from sambertd_client import protocol as wire
 
@@ -21,6 +22,7 @@ from daemon import worker as engine
 from daemon.building import Builder
 from daemon.config import Config
 from daemon.delivery import Deliverer
+from daemon.key_ring import KeyRing
 from daemon.lock import EndpointLock, LockError
 from daemon.notify import Notifier
 from daemon.peers import Peers
@@ -44,8 +46,13 @@ class Server:
     """One daemon. `run` blocks until `stop`, a signal or a fatal error; returns the exit code."""
 
     def __init__(
-        self, config: Config, load: Loader | None = None, builder: Builder | None = None
+        self,
+        config: Config,
+        load: Loader | None = None,
+        builder: Builder | None = None,
+        reread: Callable[[], Config] | None = None,
     ) -> None:
+        """reread: the settings as they are now, on `reload`; raises ConfigError."""
         self._config = config
         self._builder = builder or Builder(config.engines.store)
         self._load = load or partial(
@@ -57,7 +64,7 @@ class Server:
             build=self._builder.build if config.engines.build == "wait" else None,
             cache=config.cache,
         )
-        self._should_stop = False
+        self._should_stop = self._should_reload = False
         self._exit_code = EXIT_OK
         self._waker = Waker()
         self._notifier = Notifier()
@@ -66,7 +73,10 @@ class Server:
         path = config.socket_path
         self._lock = EndpointLock(path) if path else None
         self._transport = Transport(self._waker)
-        self._peers = Peers(config.access.admin_uids())
+        access = config.access
+        self._encrypted = access.encrypted(config.endpoint)
+        self._ring = KeyRing(access.keys) if self._encrypted else None
+        self._peers = Peers(access.admin_uids(), self._ring, loopback=access.insecure_loopback)
         self._worker = engine.Worker(self._waker.set)
         self._swapper = Swapper(self._waker.set)
         self._speaker = Speaker(config.speaker, self._waker.set)
@@ -91,6 +101,9 @@ class Server:
             metadata.version("sambertd"),
             self._swapper,
             self._builder,
+            self._notifier,
+            self._peers,
+            reread or (lambda: config),
         )
 
     def run(self) -> int:
@@ -110,6 +123,13 @@ class Server:
         self._should_stop = True
         self._waker.set()
 
+    def hang_up(self) -> None:
+        """Read the settings again soon, from any thread; end where it is a terminal that closes."""
+        if os.isatty(STDERR):
+            self.stop()
+        self._should_reload = True
+        self._waker.set()
+
     def _live(self) -> int:
         """From start to end; the exit code. Raises ActivationError, LockError, TransportError."""
         self._startup()
@@ -125,23 +145,38 @@ class Server:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: self.stop())
+            signal.signal(signal.SIGHUP, lambda *_: self.hang_up())
         path = self._config.socket_path
         fd = activation.inherited(os.environ, path)
         if self._lock is not None:
             self._lock.acquire(keep_socket=fd is not None)
-        self._transport.bind(self._config.endpoint, path, fd)
-        log.info("listening on %s", self._config.endpoint)
+        self._listen(path, fd)
         self._worker.start(lambda: self._load(self._tell))
+
+    def _listen(self, path: Path | None, fd: int | None) -> None:
+        """Raises TransportError."""
+        if self._config.endpoint not in self._encrypted:
+            self._transport.bind(self._config.endpoint, path, fd)
+            log.info("listening on %s", self._config.endpoint)
+        for endpoint in self._encrypted:
+            assert self._ring is not None
+            self._transport.bind_encrypted(endpoint, self._ring)
+            log.info("listening on %s, encrypted", endpoint)
 
     def _serve(self) -> None:
         while not self._should_stop:
             self._transport.wait(self._pause_s())
             for came in self._transport.receive():
                 self._service.receive(came.client, came.frames, self._peers.of(came.origin))
+            for owner in self._peers.gone():
+                self._service.banish(owner)
             self._take_results()
+            if self._should_reload:
+                self._should_reload = False
+                self._service.reload()
             if self._loaded is not None and self._speaker.settled:
                 self._ready(self._loaded)
-            self._service.step(time.monotonic())
+            self._service.step()
             self._ping(time.monotonic())
 
     def _take_results(self) -> None:
@@ -169,8 +204,7 @@ class Server:
     def _ready(self, shelf: Shelf) -> None:
         self._loaded = None
         self._service.ready(shelf)
-        if self._config.speaker.enabled:
-            sys.setswitchinterval(0.001)  # the audio callback must get the GIL in time
+        sys.setswitchinterval(0.001)  # the loop and the audio callback must get the GIL in time
         gc.collect()
         gc.freeze()  # models live as long as the process: never scan them again
         names = ", ".join(shelf.voices)
@@ -194,6 +228,8 @@ class Server:
 
     def _pause_s(self) -> float:
         """How long nothing needs to be looked at, unless something arrives."""
+        if self._service.has_more:
+            return 0.0
         if self._deliverer.playing:
             return 0.02
         longest = 1.0 if self._service.idle else 0.1

@@ -6,7 +6,9 @@ worker and the delivery. Nothing here blocks, so cancel and status never wait fo
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Callable
 
 from sambertd_client import protocol as wire
 
@@ -15,15 +17,19 @@ from daemon import worker as engine
 from daemon.building import Builder
 from daemon.config import Config
 from daemon.delivery import Deliverer
-from daemon.peers import Peer
+from daemon.notify import Notifier
+from daemon.peers import Peer, Peers
 from daemon.playback import Speaker
+from daemon.reloading import Reloader
 from daemon.scheduler import RefusedError, Scheduler
 from daemon.shelving import Shelving
 from daemon.stats import Stats
 from daemon.stream import Whose
-from daemon.swapping import Fetched, Renewed, Swapper
+from daemon.swapping import Made, Swapper
 from daemon.utterances import Utterances
 from daemon.voices import Shelf
+
+log = logging.getLogger(__name__)
 
 
 class Service:
@@ -40,6 +46,9 @@ class Service:
         version: str,
         swapper: Swapper,
         builder: Builder,
+        notifier: Notifier,
+        peers: Peers,
+        reread: Callable[[], Config],
     ) -> None:
         self._life = reports.Life(version)
         self._config = config
@@ -47,7 +56,7 @@ class Service:
         self._deliverer = deliverer
         self._speaker = speaker
         self._stats = stats
-        self._builds = builder.builds
+        self._builds, self._peers = builder.builds, peers
         self._utterances = Utterances(
             self._life, config.limits, scheduler, worker, deliverer, speaker, stats
         )
@@ -60,6 +69,9 @@ class Service:
             swapper,
             builder,
         )
+        self._reloader = Reloader(
+            config, reread, self._settle, self._life, self._shelving, deliverer, swapper, notifier
+        )
 
     def tell(self, detail: str) -> None:
         """What is being done, in words; from any thread."""
@@ -71,14 +83,37 @@ class Service:
         self._life.state, self._life.detail = "ready", "ready"
         self._deliverer.events.tell("state", "ready")
         self._shelving.begin()
+        self._reloader.ready()
 
     def take(self, result: engine.Turn) -> None:
         """Book one result of the engine."""
         self._utterances.take(result)
 
-    def shelve(self, made: Renewed | Fetched) -> None:
+    def shelve(self, made: Made) -> None:
         """What is begun from now on is spoken by this voice; what has begun ends on the old one."""
         self._shelving.take(made)
+
+    def reload(self) -> None:
+        """Read the settings again: a signal said so."""
+        self._reloader.hang_up()
+
+    def _settle(self, config: Config) -> None:
+        """Other settings from now on; what was admitted goes on as it is."""
+        limits, streams = config.limits, self._shelving.streams
+        self._config = config
+        self._utterances.limits = limits
+        self._scheduler.limit(
+            min(limits.in_work, streams),
+            limits.waiting + max(0, limits.in_work - streams),
+            limits.stall_s,
+            limits.per_client,
+            limits.append_s,
+            limits.pause_s,
+        )
+        self._peers.change(config.access.admin_uids())
+        self._speaker.change(config.speaker)
+        self._shelving.build(config.engines)
+        logging.getLogger().setLevel(config.log_level.upper())
 
     def receive(self, client: bytes, frames: list[bytes], peer: Peer) -> None:
         """Answer one message, whatever it is."""
@@ -117,7 +152,8 @@ class Service:
                 told = reports.stats(request.id, self._life, shelf, self._stats, speaker, events)
                 self._deliverer.reply(client, told)
             case wire.Subscribe():
-                self._deliverer.reply(client, self._deliverer.events.subscribe(client, request))
+                subscribed = self._deliverer.events.subscribe(client, request, peer.owner)
+                self._deliverer.reply(client, subscribed)
             case wire.Unsubscribe():
                 self._deliverer.events.unsubscribe(client)
             case wire.Hello():
@@ -129,6 +165,8 @@ class Service:
                 self._shelving.load(client, request)
             case wire.Unload():
                 self._shelving.unload(client, request)
+            case wire.Reload():
+                self._reloader.ask(client, request)
             case wire.Status():
                 self._deliverer.reply(client, self._status(request.id))
             case wire.Engines():
@@ -137,9 +175,16 @@ class Service:
                 )
                 self._deliverer.reply(client, report)
 
-    def step(self, now: float) -> None:
+    def banish(self, owner: str) -> None:
+        """An owner may do nothing any more: what it said ends, and it hears of nothing."""
+        ids = self._scheduler.cancel(Whose(owner=owner), None)
+        self._deliverer.events.banish(owner)
+        log.warning("%s is allowed no more; %d utterances end", owner, len(ids))
+
+    def step(self) -> None:
         """Deliver what is made and give the engine its next turn."""
-        self._deliverer.pump(now, self._utterances.forget)
+        self._utterances.advance()  # first: what is at hand leaves at once
+        self._deliverer.pump(time.monotonic(), self._utterances.forget)
         self._utterances.advance()
 
     def end_all(self, code: str, text: str) -> None:
@@ -151,6 +196,7 @@ class Service:
         self._life.state, self._life.detail = "stopping", "shutting down"
         self._deliverer.events.tell("state", "stopping")
         self._shelving.stop()
+        self._reloader.stop()
         self.end_all(wire.SHUTTING_DOWN, "the daemon is shutting down")
 
     def close(self) -> None:
@@ -165,18 +211,25 @@ class Service:
         return self._utterances.turn is not None
 
     @property
+    def has_more(self) -> bool:
+        """Another step would make something, with nothing new to be waited for."""
+        return bool(self._scheduler.at_hand())
+
+    @property
     def idle(self) -> bool:
         return len(self._scheduler) == 0
 
     def _welcome(self, client: bytes, request_id: str, peer: Peer) -> wire.Welcome:
         live = self._utterances.live(client) + self._shelving.live(client)
+        live += self._reloader.live(client)
         limits, role = self._config.limits, peer.role.name.lower()
         return reports.welcome(request_id, self._life, limits, self._speaker, live, role)
 
     def _status(self, request_id: str) -> wire.StatusReport:
         lines, life, queue = self.engines(), self._life, self._scheduler
+        shelf, problems = self._utterances.shelf, self._reloader.problems
         return reports.status(
-            request_id, life, self._utterances.shelf, queue, self._stats, self._speaker, lines
+            request_id, life, shelf, queue, self._stats, self._speaker, lines, problems
         )
 
     def _refuse(self, client: bytes, request_id: str, code: str, text: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,8 +21,9 @@ from daemon.config import EngineConfig
 from daemon.delivery import Deliverer
 from daemon.reports import Life
 from daemon.scheduler import RefusedError
-from daemon.swapping import Fetched, Renewed, Swapper
+from daemon.swapping import Made, Renewed, Swapper
 from daemon.utterances import Utterances
+from daemon.voices import packs
 from engines.errors import EngineError
 
 if TYPE_CHECKING:
@@ -62,8 +64,8 @@ class Shelving:
     def begin(self) -> None:
         """All voices of the start are on the shelf: watch for better engines, and build them."""
         shelf = self._utterances.shelf
-        if shelf.keeper is not None:
-            self._swapper.start(shelf.residents, shelf.keeper.renew)
+        renew = shelf.keeper.renew if shelf.keeper is not None else _as_it_is
+        self._swapper.start(shelf.residents, renew)
         for name in shelf.residents.keys() - self._builder.builds.keys():
             self._note_build(name)
         if self._engines.build == "background":
@@ -71,21 +73,23 @@ class Shelving:
 
     def load(self, client: bytes, request: wire.Load) -> None:
         """Load the pack of a folder, or load it again. Raises RefusedError."""
-        self._check_ready()
+        self.check_ready()
         if len(self._asked) >= MOST_LOADING:
             text = f"{MOST_LOADING} voices are being loaded; load more when one is done"
             raise RefusedError(wire.BUSY, text)
-        folder = self._folder_of(request.name)
-        self._fetch(_Asked(folder, client, request.id, time.monotonic()))
+        asked = _Asked(self._folder_of(request.name), client, request.id, time.monotonic())
+        self._asked.append(asked)
+        self._tell()
+        self.fetch(asked.folder, partial(self._settle, asked))
 
     def unload(self, client: bytes, request: wire.Unload) -> None:
         """Take a voice off the shelf. Raises RefusedError."""
-        self._check_ready()
+        self.check_ready()
         name, voices = request.name, self._utterances.shelf.voices
         if name not in voices:
             raise unknown(wire.UNKNOWN_VOICE, "voice", name, voices)
         if name == next(iter(voices)):
-            text = f"{name} is the default voice; make another the default and restart, then unload"
+            text = f"{name} is the default voice; make another the default and reload, then unload"
             if len(voices) == 1:
                 text = f"{name} is the only voice; load another first"
             raise RefusedError(wire.VOICE_NEEDED, text)
@@ -102,19 +106,78 @@ class Shelving:
         for one in asked:
             self._answer(one, EngineError(wire.SHUTTING_DOWN, "the daemon is shutting down"))
 
-    def take(self, made: Renewed | Fetched) -> None:
+    def take(self, made: Made) -> None:
         """Settle what the swapper made."""
-        match made:
-            case Renewed():
-                self._utterances.renew(made.old, made.new)
-            case Fetched():
-                made.told(made.outcome)
+        if isinstance(made, Renewed):
+            self._utterances.renew(made.old, made.new)
+        else:
+            made()
 
-    def _check_ready(self) -> None:
+    @property
+    def names(self) -> list[str]:
+        return list(self._utterances.shelf.voices)
+
+    @property
+    def streams(self) -> int:
+        """How many utterances the voices can have in work."""
+        return self._utterances.shelf.streams
+
+    def packs(self) -> list[Path] | EngineError:
+        """The packs there are now, or why nobody knows; from any thread."""
+        try:
+            return packs(self._folder)
+        except EngineError as error:
+            return error
+
+    def outdated(self, found: list[Path]) -> list[Path]:
+        """Those of the packs that are not on the shelf, or have changed since."""
+        residents = self._utterances.shelf.residents.values()
+        loaded = {resident.pack.folder: resident.pack for resident in residents}
+        known = self._utterances.shelf.keeper is not None
+        return [f for f in found if known and (f not in loaded or loaded[f].has_changed())]
+
+    def fetch(self, folder: Path, told: Callable[[tuple[str, bool] | EngineError], None]) -> None:
+        """Load a pack and put it on the shelf.
+
+        told: its name and whether it was there before, or why it cannot be.
+        """
+        keeper = self._utterances.shelf.keeper
+        assert keeper is not None, "nobody has looked"
+        self._swapper.fetch(folder, keeper.load, lambda made: told(self._put(folder, made)))
+
+    def tidy(self, default: str, found: list[Path]) -> tuple[list[str], list[str]]:
+        """Voices as a start would have them: the default one first, those whose pack is gone away.
+
+        What was unloaded, and what could not be met.
+        """
+        shelf = self._utterances.shelf
+        if shelf.keeper is None:
+            return [], []
+        problems = []
+        shelf.broken = [one for one in shelf.broken if Path(one.path) in found]
+        first = shelf.lead(default, found)
+        if default and first != default:
+            known = ", ".join(shelf.voices)
+            problems.append(f"voice: there is no voice {default!r}; choose of {known}")
+        gone = [n for n, resident in shelf.residents.items() if resident.pack.folder not in found]
+        if first in gone:
+            gone.remove(first)
+            problems.append(f"{first}: its pack is gone; it stays, since it is the default voice")
+        for name in gone:
+            self._take_off(name)
+        return gone, problems
+
+    def build(self, engines: EngineConfig) -> None:
+        """Whether engines are built has changed."""
+        before, self._engines = self._engines.build, engines
+        if before == "never" != engines.build:
+            self._build(self.names)
+
+    def check_ready(self) -> None:
         """Raises RefusedError where voices cannot change now."""
         if self._life.state == "stopping":
             raise RefusedError(wire.SHUTTING_DOWN, "the daemon is shutting down")
-        if self._life.state == "loading" or self._utterances.shelf.keeper is None:
+        if self._life.state == "loading":
             text = f"the daemon is {self._life.detail}; try again in a second"
             raise RefusedError(wire.NOT_READY, text)
 
@@ -125,19 +188,11 @@ class Shelving:
             raise RefusedError(wire.BAD_FIELD, text)
         return self._folder / name
 
-    def _fetch(self, asked: _Asked) -> None:
-        keeper = self._utterances.shelf.keeper
-        assert keeper is not None, "nobody has checked"
-        self._asked.append(asked)
-        self._tell()
-        self._swapper.fetch(asked.folder, keeper.load, partial(self._settle, asked))
-
-    def _settle(self, asked: _Asked, outcome: Resident | EngineError) -> None:
-        put = self._put(asked.folder, outcome)
+    def _settle(self, asked: _Asked, outcome: tuple[str, bool] | EngineError) -> None:
         if asked in self._asked:
             self._asked.remove(asked)
             self._tell()
-            self._answer(asked, put)
+            self._answer(asked, outcome)
 
     def _answer(self, asked: _Asked, outcome: tuple[str, bool] | EngineError) -> None:
         if isinstance(outcome, EngineError):
@@ -182,8 +237,8 @@ class Shelving:
 
     def _build(self, names: list[str]) -> None:
         residents = self._utterances.shelf.residents
-        packs = {n: residents[n].pack.folder for n in names if not residents[n].complete}
-        self._builder.start(packs, self._swapper.look)
+        lacking = {n: residents[n].pack.folder for n in names if not residents[n].complete}
+        self._builder.start(lacking, self._swapper.look)
 
     def _tell(self) -> None:
         """What is being loaded, as the status says it."""
@@ -191,3 +246,7 @@ class Shelving:
             return
         names = ", ".join(asked.folder.name for asked in self._asked)
         self._life.detail = f"ready; loading voice {names}" if names else "ready"
+
+
+def _as_it_is(resident: Resident) -> Resident:
+    return resident

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sambertd_client.protocol import Policy, Priority, Scope, Sink, Why
+from sambertd_client.protocol import Policy, Priority, Progress, Scope, Sink, Why
 
+from daemon.warned import Warnings
 from engines.marks import SpeechMark
 
 OUTBOX_CHUNKS = 8  # made ahead of the sink while nobody waits; else at most the whole text's audio
@@ -36,6 +37,7 @@ class Wish:
     key: str | None = None
     deadline_s: float | None = None  # for its first audio, after it was admitted
     marks: frozenset[str] = frozenset()  # the kinds its client wants
+    progress: bool = False  # whether its client is told how far it is
     owner: str = ""  # whose it is, over all connections of a user or key
 
 
@@ -66,18 +68,24 @@ class Stream:
     appended: int = 0  # characters that came after it was admitted
     starved: bool = False  # all its text is made, and more is to come
     starved_since: float | None = None
+    known: bool = False  # all of it is at hand: it needs no place in the engine and no turn
     started: bool = False  # has a place in the engine, or has had it to the end
     made: bool = False  # the engine has nothing more to give
     ended: bool = False
     turn: int = 0
     seq: int = 0  # pieces taken
     samples: int = 0  # samples taken
+    sentence: int = 0  # of the piece last taken
+    progress: Progress | None = None  # the last one told
+    progress_due: float = 0.0  # when the next may be told
+    progress_told: int = 0
     heard: int | None = None  # samples that have sounded, where the speaker plays it
     synth_s: float = 0.0
     made_bytes: int = 0  # of PCM that came from the engine,
     known_bytes: int = 0  # and of that, what it had kept from earlier
     first_audio: float | None = None
     blocked_since: float | None = None
+    warnings: Warnings = field(default_factory=Warnings)
 
     def know(self, marks: Iterable[SpeechMark]) -> None:
         """What is said when, of what comes next."""

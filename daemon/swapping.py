@@ -13,8 +13,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from daemon.voices import check_name
 from engines.errors import EngineError, VoiceError
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0  # how often the store is looked at
 Renew = Callable[["Resident"], "Resident"]
 Load = Callable[[Path], "Resident"]
-Told = Callable[["Resident | EngineError"], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +38,19 @@ class Renewed:
     new: Resident
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A pack was loaded, or could not be. told: whom to tell, on the loop's thread."""
-
-    outcome: Resident | EngineError
-    told: Told
+Made = Renewed | Callable[[], None]  # what the loop shall do, where it is no successor
 
 
 class Swapper:
     """Watches the store, and hands over a successor for every resident it has news for.
 
-    It loads packs that are asked for, too: all voices are made here, one after the other.
+    It does what else takes too long for the loop, one after the other: it loads packs, reads files.
     """
 
     def __init__(self, wake: Callable[[], None], look_s: float = LOOK_S) -> None:
         self._wake, self._look_s = wake, look_s
         self._residents: dict[str, Resident] = {}
-        self._made: deque[Renewed | Fetched] = deque()
+        self._made: deque[Made] = deque()
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -71,15 +67,21 @@ class Swapper:
         """Look now rather than within the second: a build has ended."""
         self._orders.put(lambda: None)
 
-    def fetch(self, folder: Path, load: Load, told: Told) -> None:
-        """Load a pack, and watch it from then on; `Fetched` says how that went."""
-        self._orders.put(lambda: self._fetch(folder, load, told))
+    def run(self, work: Callable[[], T], told: Callable[[T], None]) -> None:
+        """Do some work on this thread; the loop is to call `told` with what came of it."""
+        self._orders.put(lambda: self._do(work, told))
+
+    def fetch(
+        self, folder: Path, load: Load, told: Callable[[Resident | EngineError], None]
+    ) -> None:
+        """Load a pack, and watch it from then on."""
+        self.run(lambda: self._fetch(folder, load), told)
 
     def forget(self, name: str) -> None:
         """Do not watch a voice any more."""
         self._orders.put(lambda: self._forget(name))
 
-    def made(self) -> Iterator[Renewed | Fetched]:
+    def made(self) -> Iterator[Made]:
         """What was made since the last call."""
         while self._made:
             yield self._made.popleft()
@@ -107,19 +109,20 @@ class Swapper:
         order()
         del order  # and what it held, before we wait again
 
-    def _fetch(self, folder: Path, load: Load, told: Told) -> None:
-        if self._stopping:
-            return
+    def _do(self, work: Callable[[], T], told: Callable[[T], None]) -> None:
+        if not self._stopping:
+            self._made.append(partial(told, work()))
+            self._wake()
+
+    def _fetch(self, folder: Path, load: Load) -> Resident | EngineError:
         try:
-            outcome: Resident | EngineError = self._watched(load(folder))
+            return self._watched(load(folder))
         except EngineError as error:
-            outcome = error
+            return error
         except Exception as error:
             log.exception("voice %s could not be loaded", folder)
             reason = f"loading {folder} failed ({type(error).__name__}: {error})"
-            outcome = VoiceError("voice_broken", f"{reason}; copy or export the voice again")
-        self._made.append(Fetched(outcome, told))
-        self._wake()
+            return VoiceError("voice_broken", f"{reason}; copy or export the voice again")
 
     def _watched(self, resident: Resident) -> Resident:
         """The same, watched in the place of what its folder held. Raises VoiceError."""

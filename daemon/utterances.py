@@ -48,7 +48,7 @@ class Utterances:
     ) -> None:
         self.shelf = Shelf()
         self.turn: Stream | None = None  # the stream the engine works on now
-        self._life, self._limits, self._stats = life, limits, stats
+        self._life, self.limits, self._stats = life, limits, stats
         self._scheduler, self._worker = scheduler, worker
         self._deliverer, self._speaker = deliverer, speaker
         self._jobs: dict[Stream, Job] = {}
@@ -61,7 +61,7 @@ class Utterances:
     def say(self, client: bytes, say: wire.Say, owner: str) -> None:
         """A new utterance, or one that was said before. Raises RefusedError."""
         self._stats.requests += 1
-        voice = check(say, self._life, self._limits, self.shelf, self._speaker)
+        voice = check(say, self._life, self.limits, self.shelf, self._speaker)
         key = None if say.key is None else f"{owner} {say.key}"  # nobody takes over another's
         if not self._said_before(client, say, key):
             self._admit(client, say, voice, key, owner)
@@ -76,7 +76,7 @@ class Utterances:
         added = 0
         if isinstance(request, wire.Append):
             added = len(request.text)
-            check_length(job.unspoken + added, self._limits)
+            check_length(job.unspoken + added, self.limits)
             job.append(request.text)
         else:
             job.end()
@@ -100,9 +100,12 @@ class Utterances:
         """Book one result of the engine."""
         stream, self.turn = self.turn, None
         assert stream is not None, "a result without an order"
+        self._book(stream, result)
+
+    def _book(self, stream: Stream, result: engine.Turn) -> None:
         match result:
             case engine.Spoken():
-                if not stream.has_begun:
+                if not stream.has_begun and not result.known:
                     self._deliverer.pace.learn_first(result.took_s)
                 stream.learn(result.pieces, result.known)
                 self._scheduler.spoke(
@@ -119,10 +122,12 @@ class Utterances:
                 self._scheduler.failed(stream, result.code, result.text)
 
     def advance(self) -> None:
-        """Give the engine its next turn."""
+        """Give the engine its next turn, and take a chunk of what needs none."""
         if self.turn is None and (stream := self._scheduler.next_turn()) is not None:
             self.turn = stream
             self._worker.advance(self._jobs[stream])
+        for stream in self._scheduler.at_hand():
+            self._book(stream, engine.step(self._jobs[stream]))
 
     def renew(self, old: Resident, new: Resident) -> None:
         """The same voice on other engines, unless it was taken away or replaced meanwhile."""
@@ -177,24 +182,28 @@ class Utterances:
         now, pace = time.monotonic(), self._deliverer.pace
         form = PcmForm(voice.info.sample_rate, say.rate, say.format)
         chars, kinds = spoken_chars(say.text, say.markup), frozenset(say.marks)
-        wish = Wish(say.priority, say.queue, chars, key, say.deadline_s, kinds, owner)
+        wish = Wish(say.priority, say.queue, chars, key, say.deadline_s, kinds, say.progress, owner)
         stream = self._scheduler.admit(client, say.id, say.sink, form.rate, say.credit, now, wish)
         stream.sample_bytes = form.sample_bytes
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
         texts = deque(() if say.more else (Text(say.text, 0),))
         timed = kinds | marking.WORDS if stream.plays else kinds
-        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, timed)
+        job = Job(
+            voice, texts, style, form, say.cache, say.more, say.markup, timed, stream.warnings
+        )
         self._jobs[stream] = job
+        self._recall(stream, job)
         if say.more:
             job.append(say.text)
             if not job.texts:
                 self._scheduler.starve(stream)
+        ahead = before(stream, self._scheduler)
         accepted = wire.Accepted(
             id=say.id,
             voice=voice.info.name,
             rate=form.rate,
             format=form.name,
-            position=len(before(stream, self._scheduler)),
+            position=0 if stream.known and not stream.plays else len(ahead),
             start_s=pace.start_s(stream, self._scheduler, self._scheduler.open_limit),
             instance=self._life.instance,
         )
@@ -203,6 +212,18 @@ class Utterances:
         self._stats.accept(stream)
         self._deliverer.reply(client, accepted)
         self._deliverer.events.about("accepted", stream)
+
+    @staticmethod
+    def _recall(stream: Stream, job: Job) -> None:
+        """What is known whole is said without the engine, on the voice that it is known of."""
+        if job.more or job.phrases not in ("use", "recall"):
+            return
+        text = job.texts[0].text
+        recalled = job.voice.recall(text, job.style, markup=job.markup, marks=job.kinds)
+        if recalled is not None:
+            job.chunks, job.unread = recalled.chunks, recalled.unread
+            job.spoken += len(job.texts.popleft().text)
+            stream.known = stream.started = True
 
     def _said_before(self, client: bytes, say: wire.Say, key: str | None) -> bool:
         """Whether a request with this key was accepted before: then it is answered as that was.

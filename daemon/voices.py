@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from engines.errors import EngineError, VoiceError
 from engines.marks import SpeechMark
 from engines.store import Store
 from engines.style import Style
+from engines.text.sentence import Unread
 
 if TYPE_CHECKING:
     from daemon.resident import Keeper, Resident
@@ -67,11 +68,28 @@ class AudioChunk(Protocol):
     def known(self) -> bool: ...
 
 
+class SpokenPlan(Protocol):
+    """What a voice is going to say. unread: what is not in it; it grows while it is spoken."""
+
+    @property
+    def unread(self) -> Sequence[Unread]: ...
+
+
+class RecalledSpeech(Protocol):
+    """What a voice says again from memory. unread: what of the text is not in it."""
+
+    @property
+    def chunks(self) -> Iterator[AudioChunk]: ...
+    @property
+    def unread(self) -> Sequence[Unread]: ...
+
+
 class SpeakingVoice(Protocol):
     """What the daemon asks of a voice.
 
     `plan` and `stream` raise EngineError for what cannot be spoken. `streams` may be open at once,
-    advanced in turn by one thread.
+    advanced in turn by one thread. `recall` is what `stream` would give, at once and in no place of
+    theirs, or None where that is not at hand.
     """
 
     @property
@@ -79,8 +97,20 @@ class SpeakingVoice(Protocol):
 
     @property
     def info(self) -> VoiceInfo: ...
-    def plan(self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup) -> Any: ...
+    def plan(
+        self,
+        text: str,
+        style: Style,
+        phrases: PhraseUse,
+        /,
+        *,
+        markup: Markup,
+        marks: Collection[str],
+    ) -> SpokenPlan: ...
     def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
+    def recall(
+        self, text: str, style: Style, /, *, markup: Markup, marks: Collection[str]
+    ) -> RecalledSpeech | None: ...
     def warm_up(self) -> None: ...
     def close(self) -> None: ...
 
@@ -124,6 +154,21 @@ class Shelf:
         self.residents = {**kept, name: resident}
         self.note(folder, None)
         return list(gone.values())
+
+    def lead(self, default: str, found: list[Path]) -> str:
+        """Put the default voice first: the one called so, else the first of these packs.
+
+        Its name: the present one stays where there is no other.
+        """
+        by_folder = {one.pack.folder: name for name, one in self.residents.items()}
+        there = [by_folder[folder] for folder in found if folder in by_folder]
+        present = next(iter(self.voices))
+        first = default if default in self.voices else present
+        if not default and there:
+            first = there[0]
+        order = dict.fromkeys((first, *there, *self.voices))
+        self.voices = {name: self.voices[name] for name in order}
+        return first
 
     def take(self, name: str) -> Resident:
         """Take a voice off. Raises KeyError where it has no engines."""
@@ -181,7 +226,9 @@ def load_voices(
         text = f"{error.name} is not installed; run `pip install 'sambertd[cpu]'`"
         raise VoiceError("voice_unsupported", text) from error
 
-    options = RuntimeOptions(streams, engines.vocoder_threads, engines.acoustic_threads)
+    options = RuntimeOptions(
+        streams, engines.vocoder_threads, engines.acoustic_threads, engines.batching
+    )
     gpu = OneGpu(engines.gpu_memory_mb)
     openers = partial(gpu_openers, gpu=gpu, threads=options.threads)
     phrases = cache.open() if cache is not None else None

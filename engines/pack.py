@@ -155,8 +155,13 @@ class VoicePack:
                 malformed), voice_unsupported (a newer format), voice_hash_mismatch.
         """
         self.folder = folder
+        self._stamp = _stamp(folder)  # taken first, so that no later change is missed
         self.file = self._read(folder / "voice.toml")
         self.graphs = {name: self._graph(name) for name in GRAPHS}
+
+    def has_changed(self) -> bool:
+        """Whether the files of the folder are others than those that were read."""
+        return _stamp(self.folder) != self._stamp
 
     @staticmethod
     def _read(path: Path) -> VoiceFile:
@@ -214,3 +219,13 @@ def _cure(error: msgspec.ValidationError) -> str:
     if "$.pauses" in str(error):
         return f"pauses are seconds from 0 to {LONGEST_PAUSE:g} after: {' '.join(PAUSES)}"
     return "export the voice again"
+
+
+def _stamp(folder: Path) -> list[tuple[str, int, int, int]]:
+    """What changes when the voice of a pack does: its graphs and its voice.toml."""
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix in (".onnx", ".toml"))
+        facts = [(path.name, path.stat()) for path in files]
+    except OSError:
+        return []
+    return [(name, it.st_ctime_ns, it.st_size, it.st_ino) for name, it in facts]

@@ -261,13 +261,16 @@ def imported(path: Path) -> set[str]:
         ("daemon", RUN_TIME),
         ("engines", (*RUN_TIME, *PROJECT["project"]["optional-dependencies"]["gpu"])),
         ("trt_build/export", (*RUN_TIME, *PROJECT["project"]["optional-dependencies"]["export"])),
+        ("examples", CLIENT["project"]["dependencies"]),
         ("training", DEVELOPMENT),
         ("benchmarks", DEVELOPMENT),
+        ("release", (*RUN_TIME, "packaging")),
         ("tests", DEVELOPMENT),
     ],
 )
 def test_what_is_imported_is_declared(folder: str, declared: tuple[str, ...]) -> None:
-    allowed = {canonical(Requirement(text).name) for text in declared} | {"sambertd"}
+    allowed = {canonical(Requirement(text).name) for text in declared}
+    allowed |= {"sambertd", "sambertd-client"}
     distributions = metadata.packages_distributions()
     for path in (ROOT / folder).rglob("*.py"):
         for name in imported(path) - sys.stdlib_module_names:

@@ -39,9 +39,14 @@ class LiveDaemon:
     """A real server on a real socket, in a thread, with the humming voice."""
 
     def __init__(
-        self, folder: Path, limits: Limits, speaker: SpeakerConfig, access: AccessConfig
+        self,
+        folder: Path,
+        limits: Limits,
+        speaker: SpeakerConfig,
+        access: AccessConfig,
+        endpoint: str,
     ) -> None:
-        self.endpoint = f"ipc://{folder / 'd.sock'}"
+        self.endpoint = endpoint or f"ipc://{folder / 'd.sock'}"
         self.voice = ToneVoice()
         config = Config(
             endpoint=self.endpoint, voices=folder, limits=limits, speaker=speaker, access=access
@@ -54,8 +59,10 @@ class LiveDaemon:
     def _run(self) -> None:
         self.exit_code = self.server.run()
 
-    def start(self) -> None:
+    def start(self, *, awaited: bool = True) -> None:
         self._thread.start()
+        if not awaited:
+            return
         with Client(self.endpoint, timeout=20) as client:
             while client.status().state == "loading":
                 time.sleep(0.01)
@@ -76,12 +83,19 @@ def start_daemon(folder: Path) -> Iterator[Callable[..., LiveDaemon]]:
     running: list[LiveDaemon] = []
 
     def start(
-        speaker: SpeakerConfig | None = None, access: AccessConfig | None = None, **limits: Any
+        speaker: SpeakerConfig | None = None,
+        access: AccessConfig | None = None,
+        *,
+        endpoint: str = "",
+        awaited: bool = True,
+        **limits: Any,
     ) -> LiveDaemon:
         sound = speaker or SpeakerConfig(enabled=False)
-        live = LiveDaemon(folder, replace(Limits(), **limits), sound, access or AccessConfig())
+        live = LiveDaemon(
+            folder, replace(Limits(), **limits), sound, access or AccessConfig(), endpoint
+        )
         running.append(live)
-        live.start()
+        live.start(awaited=awaited)
         return live
 
     yield start
@@ -125,6 +139,26 @@ class RawClient:
         self._context.term()
 
 
+class Listener:
+    """A bare client of one utterance that has begun, and is heard to its end when that is told."""
+
+    def __init__(self, endpoint: str, text: str, voice: str | None = None) -> None:
+        self._client = RawClient(endpoint)
+        self._client.send("say", text=text, credit=1, voice=voice)
+        header, _ = self._client.receive()
+        assert header["t"] == "accepted", header
+        header, self._pcm = self._client.receive()
+        assert header["t"] == "audio", header
+
+    def rest(self) -> tuple[dict[str, Any], bytes]:
+        """`done`, and the PCM from the start."""
+        self._client.send("credit", grant=1024)
+        while (got := self._client.receive(60))[0]["t"] == "audio":
+            self._pcm += got[1]
+        self._client.close()
+        return got[0], self._pcm
+
+
 Connect = Callable[..., RawClient]
 
 
@@ -142,12 +176,17 @@ def raw_client() -> Iterator[Callable[..., RawClient]]:
 
 
 @contextmanager
-def served(voices: Path, folder: Path) -> Iterator[str]:
-    """The endpoint of a real `python -m daemon` that has loaded the voices of a folder."""
+def served(voices: Path, folder: Path, *speaker: str) -> Iterator[str]:
+    """The endpoint of a real `python -m daemon` that has loaded the voices of a folder.
+
+    speaker: its options; without any it has no speaker.
+    """
     endpoint = f"ipc://{folder / 'd.sock'}"
-    command = [sys.executable, "-m", "daemon", "--endpoint", endpoint, "--no-speaker"]
+    command = [sys.executable, "-m", "daemon", "--endpoint", endpoint]
     engines = ["--build", "never", "--store", str(folder / "engines")]
-    with subprocess.Popen([*command, *engines, "--voices", str(voices)]) as process:
+    with subprocess.Popen(
+        [*command, *(speaker or ("--no-speaker",)), *engines, "--voices", str(voices)]
+    ) as process:
         try:
             while not is_listening(endpoint):
                 assert process.poll() is None, "it ended at once"

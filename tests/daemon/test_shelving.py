@@ -20,7 +20,7 @@ from daemon.config import Config, EngineConfig, Limits, SpeakerConfig
 from daemon.server import Server
 from daemon.voices import Shelf, load_voices
 from tests.daemon import slow_build
-from tests.daemon.live import RawClient, served
+from tests.daemon.live import Listener, RawClient, served
 
 TEXT = "电梯正在上行，请站稳扶好。"
 LONG = "今天天气真好，阳光洒在窗台上。" * 12
@@ -112,24 +112,6 @@ def start(folder: Path, packs: Path) -> Iterator[Start]:
     assert not [t.name for t in threading.enumerate() if t.name.startswith(("decoder-", "builds"))]
 
 
-class Listener:
-    """A raw client that reads one long utterance to its end when it is told to."""
-
-    def __init__(self, live: Live, voice: str | None = None) -> None:
-        self.client = RawClient(live.endpoint)
-        self.client.send("say", text=LONG, id="long", credit=1, voice=voice)
-        assert self.client.receive()[0]["t"] == "accepted"
-        assert self.client.receive()[0]["t"] == "audio", "it has begun"
-
-    def rest(self) -> tuple[dict[str, Any], int]:
-        """`done`, and the samples of it that came."""
-        self.client.send("credit", id="long", grant=1024)
-        while (header := self.client.receive(60)[0])["t"] != "done":
-            assert header["t"] == "audio"
-        self.client.close()
-        return header, header["samples"]
-
-
 def test_a_voice_comes_while_another_speaks(start: Start, packs: Path) -> None:
     live = start()
     wanted = live.say(LONG)
@@ -158,15 +140,15 @@ def test_a_voice_comes_while_another_speaks(start: Start, packs: Path) -> None:
 def test_what_is_loaded_again_is_spoken_from_then_on(start: Start, packs: Path) -> None:
     live = start()
     before, whole = live.say(TEXT), live.say(LONG)
-    first, listener = live.watched("one"), Listener(live)
+    first, listener = live.watched("one"), Listener(live.endpoint, LONG)
     put(packs / "other", live.voices, "one")
     with live.client() as client:
         assert client.load("one").replaced
     after = live.say(TEXT)
     assert after != before
     assert first[0]() is not None, "it still speaks"
-    done, samples = listener.rest()
-    assert (done["why"], samples) == ("end", len(whole) // 2)
+    done, pcm = listener.rest()
+    assert (done["why"], pcm) == ("end", whole)
     until_gone(first)
     assert live.say(TEXT) == after
 
@@ -174,7 +156,7 @@ def test_what_is_loaded_again_is_spoken_from_then_on(start: Start, packs: Path) 
 def test_what_waits_is_spoken_by_what_was_loaded_meanwhile(start: Start, packs: Path) -> None:
     live = start()
     before = live.say(TEXT)
-    both = [Listener(live), Listener(live)]
+    both = [Listener(live.endpoint, LONG), Listener(live.endpoint, LONG)]
     with ThreadOf(lambda: live.say(TEXT)) as waiting:
         with live.client() as client:
             while client.status().waiting != 1:
@@ -192,15 +174,15 @@ def test_a_voice_goes_while_it_speaks(start: Start, packs: Path) -> None:
     with live.client() as client:
         client.load("two")
         whole = live.say(LONG, "two")
-        watched, listener = live.watched("two"), Listener(live, "two")
+        watched, listener = live.watched("two"), Listener(live.endpoint, LONG, "two")
         unloaded = client.unload("two")
         assert (unloaded.voice, unloaded.live) == ("two", 1)
         with pytest.raises(RefusedError) as refused:
             client.say(TEXT, voice="two")
         assert refused.value.code == wire.UNKNOWN_VOICE
         assert client.status().voices == ["one"]
-        done, samples = listener.rest()
-        assert (done["why"], samples) == ("end", len(whole) // 2)
+        done, pcm = listener.rest()
+        assert (done["why"], pcm) == ("end", whole)
         until_gone(watched)
         client.load("two")
         assert client.say(LONG, voice="two").read() == whole

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 from daemon.config import parse
 from daemon.server import Server
@@ -28,4 +29,5 @@ if __name__ == "__main__":
     if "TONE_NO_PORTAUDIO" in os.environ:
         ctypes.util.find_library = lambda name: None
     logging.basicConfig(level="INFO")
-    sys.exit(Server(parse(sys.argv[1:], os.environ), load).run())
+    reread = partial(parse, sys.argv[1:], os.environ)
+    sys.exit(Server(reread(), load, reread=reread).run())

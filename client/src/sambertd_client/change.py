@@ -26,6 +26,29 @@ def load(options: argparse.Namespace) -> int:
     return 0
 
 
+def reload(options: argparse.Namespace) -> int:
+    """Exit code 1 where something was not taken. Raises SambertdError."""
+    progress = Progress(quiet=options.json)
+    with connect(options.endpoint, progress) as client:
+        progress.tell("reading the settings again")
+        reloaded = client.reload()
+    progress.clear()
+    if not as_json(reloaded, options):
+        for what, names in (
+            ("changed", reloaded.changed),
+            ("loaded", reloaded.loaded),
+            ("unloaded", reloaded.unloaded),
+            ("after a restart", reloaded.restart),
+        ):
+            if names:
+                print(f"{what}: {', '.join(names)}")
+        if not any((reloaded.changed, reloaded.loaded, reloaded.unloaded, reloaded.restart)):
+            print("nothing has changed")
+        for problem in reloaded.problems:
+            progress.warn(problem)
+    return 1 if reloaded.problems else 0
+
+
 def unload(options: argparse.Namespace) -> int:
     """Raises SambertdError."""
     with connect(options.endpoint, Progress(quiet=options.json)) as client:

@@ -63,6 +63,8 @@ def status(options: argparse.Namespace) -> int:
     print(f"voices: {', '.join(status.voices) or 'none'} ({status.broken_voices} broken)")
     for line in status.engines:
         print(f"engines: {line}")
+    for line in status.problems:
+        print(f"problem: {line}")
     print(f"{status.in_work} in work, {status.waiting} waiting, {status.paused} paused")
     print(
         f"{status.requests} requests: {status.done} spoken, {status.cancelled} cancelled, "

@@ -7,7 +7,7 @@ import codecs
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, TextIO, Union
 
@@ -18,6 +18,7 @@ from .client import Client
 from .endpoint import is_listening
 from .errors import NoDaemonError, RefusedError
 from .launch import await_start, launch, wait_ready
+from .telling import Teller
 from .terminal import Progress, fail
 from .utterance import Utterance
 from .wav import WavWriter
@@ -25,7 +26,7 @@ from .wav import WavWriter
 Text = Union[str, Iterator[str]]
 STYLE = ("voice", "speaker", "emotion", "speed", "pitch", "volume")
 ANSWER_S = 20.0  # systemd takes connections from the start, the daemon answers once it has started
-WISHES = (*STYLE, "markup", "marks", "priority", "queue", "key", "deadline_s", "cache")
+WISHES = (*STYLE, "markup", "marks", "progress", "priority", "queue", "key", "deadline_s", "cache")
 
 
 def say(options: argparse.Namespace) -> int:
@@ -95,15 +96,15 @@ def _speak(
     wishes = {key: getattr(options, key) for key in WISHES if getattr(options, key) is not None}
     filed = {**wishes, "rate": options.rate}
     if options.out:
-        return _to_file(client, text, options.out, filed)
+        return _to_file(client, text, options.out, filed, progress)
     try:
         utterance = _begin(client, text, {"sink": "speaker", **wishes})
     except RefusedError as refusal:
         if refusal.code != wire.SPEAKER_UNAVAILABLE or not options.fallback:
             raise
         progress.warn(f"no speaker: {refusal}")
-        return _to_file(client, text, options.fallback, filed)
-    utterance.on_reply = _teller(sys.stdout)
+        return _to_file(client, text, options.fallback, filed, progress)
+    utterance.on_reply = Teller(sys.stdout, progress, utterance.rate)
     with utterance:
         for _ in _audio(utterance, text):
             pass
@@ -121,10 +122,10 @@ def _audio(utterance: Utterance, text: Text) -> Iterator[bytes]:
 
 
 def _to_file(
-    client: Client, text: Text, path: str, wishes: dict[str, Any]
+    client: Client, text: Text, path: str, wishes: dict[str, Any], progress: Progress
 ) -> tuple[Utterance, str]:
     with _begin(client, text, wishes) as utterance, WavWriter(path, utterance.rate) as wav:
-        utterance.on_reply = _teller(_out(path))
+        utterance.on_reply = Teller(_out(path), progress, utterance.rate)
         for pcm in _audio(utterance, text):
             wav.write(pcm)
     if not wav.written:
@@ -136,16 +137,6 @@ def _to_file(
 def _out(path: str | None) -> TextIO:
     """Where people read: standard output, unless the audio goes there."""
     return sys.stderr if path == "-" else sys.stdout
-
-
-def _teller(out: TextIO) -> Callable[[wire.Reply], None]:
-    """Prints marks as they come, a line of JSON each."""
-
-    def tell(reply: wire.Reply) -> None:
-        for mark in reply.marks if isinstance(reply, wire.Marks) else ():
-            print(json.dumps(msgspec.to_builtins(mark), ensure_ascii=False), file=out, flush=True)
-
-    return tell
 
 
 def _report(utterance: Utterance, where: str, options: argparse.Namespace) -> None:
@@ -160,6 +151,7 @@ def _report(utterance: Utterance, where: str, options: argparse.Namespace) -> No
             "where": where,
             "voice": utterance.voice,
             "why": done.why,
+            "warnings": [msgspec.to_builtins(warning) for warning in done.warnings],
             "heard_samples": done.heard_samples,
             "audio_s": round(done.audio_s, 3),
             "first_audio_ms": _rounded(utterance.ttfa_ms),

@@ -29,6 +29,7 @@ class Wishes(TypedDict, total=False):
     deadline_s: float | None  # ends with SpeechError where its first audio would come later
     markup: wire.Markup  # "text", "ssml" (one <speak> element), "symbols"
     marks: Iterable[wire.MarkKind]  # kinds that are wanted; see `Utterance.marks`
+    progress: bool  # told how far it is; see `Utterance.on_reply`
     cache: wire.PhraseUse  # "use", "recall", "refresh" or "ignore" what was said before
     more: bool  # the rest of the text follows by `append`, `end` or `stream`; text may be ""
 

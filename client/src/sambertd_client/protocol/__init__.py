@@ -7,8 +7,9 @@ with every msgpack limit set and validate into the structs of this package, or r
 """
 
 from ..engine_facts import EngineBuild, GraphEngine, RefusedEngine, VoiceEngines
-from .changes import Load, Loaded, Unload, Unloaded
+from .changes import Load, Loaded, Reload, Reloaded, Unload, Unloaded
 from .codes import (
+    BAD_CONFIG,
     BAD_FIELD,
     BAD_FRAMES,
     BUSY,
@@ -31,6 +32,7 @@ from .codes import (
     TEXT_EMPTY,
     TEXT_STALLED,
     TEXT_TOO_LONG,
+    TEXT_UNREADABLE,
     UNDECODABLE,
     UNKNOWN_EMOTION,
     UNKNOWN_SPEAKER,
@@ -107,10 +109,13 @@ from .speech import (
     Marks,
     Paused,
     Playing,
+    Progress,
     Resumed,
+    TextWarning,
 )
 
 __all__ = [
+    "BAD_CONFIG",
     "BAD_FIELD",
     "BAD_FRAMES",
     "BUSY",
@@ -133,6 +138,7 @@ __all__ = [
     "TEXT_EMPTY",
     "TEXT_STALLED",
     "TEXT_TOO_LONG",
+    "TEXT_UNREADABLE",
     "UNDECODABLE",
     "UNKNOWN_EMOTION",
     "UNKNOWN_SPEAKER",
@@ -177,8 +183,11 @@ __all__ = [
     "Playing",
     "Policy",
     "Priority",
+    "Progress",
     "ProtocolError",
     "RefusedEngine",
+    "Reload",
+    "Reloaded",
     "Reply",
     "Request",
     "Resume",
@@ -194,6 +203,7 @@ __all__ = [
     "StatusReport",
     "Subscribe",
     "Subscribed",
+    "TextWarning",
     "Unload",
     "Unloaded",
     "Unsubscribe",

@@ -20,6 +20,19 @@ class Unload(Message, tag="unload", kw_only=True, frozen=True):
     name: Name
 
 
+class Reload(Message, tag="reload", kw_only=True, frozen=True):
+    """Read the settings, the folder of voices and the lexicons again. -> `reloaded` or `error`."""
+
+
+class Reloaded(Message, tag="reloaded", kw_only=True, frozen=True):
+    changed: list[str]  # keys of the settings that count now
+    restart: list[str]  # keys that will after a restart
+    loaded: list[str]  # voices that are new, or were loaded again
+    unloaded: list[str]
+    problems: list[str]  # what was not taken and stays as it was, and why; for people
+    took_s: float = 0.0
+
+
 class Loaded(Message, tag="loaded", kw_only=True, frozen=True):
     voice: str  # as it calls itself
     replaced: bool = False  # whether it was there before

@@ -11,7 +11,16 @@ from .message import Message, Priority, Sink
 from .phrases import CacheFigures
 
 EventKind = Literal[
-    "accepted", "started", "paused", "resumed", "done", "state", "speaker", "engines", "voices"
+    "accepted",
+    "started",
+    "paused",
+    "resumed",
+    "done",
+    "state",
+    "speaker",
+    "engines",
+    "voices",
+    "reload",
 ]
 
 

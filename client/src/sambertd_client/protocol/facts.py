@@ -93,6 +93,8 @@ class StatusReport(Message, tag="status_report", kw_only=True, frozen=True):
     ttfa_ms_p50: Optional[float] = None  # over the last 100 utterances
     # for people: a line on each voice's engines and their build
     engines: list[str] = msgspec.field(default_factory=list)
+    # for people: settings and voices that were not taken when they were read again, and why
+    problems: list[str] = msgspec.field(default_factory=list)
     cache: Optional[CacheFigures] = None  # None: there is none
 
 

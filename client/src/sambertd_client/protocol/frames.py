@@ -8,7 +8,7 @@ from typing import Any, Union, cast, get_args
 import msgpack  # type: ignore[import-untyped]
 import msgspec
 
-from .changes import Loaded, Unloaded
+from .changes import Loaded, Reloaded, Unloaded
 from .codes import (
     BAD_FIELD,
     BAD_FRAMES,
@@ -33,6 +33,7 @@ from .speech import (
     Marks,
     Paused,
     Playing,
+    Progress,
     Resumed,
 )
 
@@ -43,6 +44,7 @@ Reply = Union[
     Audio,
     Marks,
     Playing,
+    Progress,
     Done,
     Cancelled,
     Paused,
@@ -55,6 +57,7 @@ Reply = Union[
     Event,
     Loaded,
     Unloaded,
+    Reloaded,
     Error,
 ]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Optional, Union
 import msgspec
 from msgspec import Meta
 
-from .changes import Load, Unload
+from .changes import Load, Reload, Unload
 from .codes import FORMAT, MAX_CREDIT, MAX_RATE, MIN_RATE
 from .events import Stats, Subscribe, Unsubscribe
 from .message import (
@@ -52,6 +52,7 @@ class Say(Message, tag="say", kw_only=True, frozen=True):
     markup: Markup = "text"  # what `text` is
     # the kinds of marks that are wanted
     marks: Annotated[list[MarkKind], Meta(max_length=16)] = msgspec.field(default_factory=list)
+    progress: bool = False  # whether it is told how far it is
     cache: PhraseUse = "use"  # of phrases that were said before
 
 
@@ -125,4 +126,5 @@ Request = Union[
     Unsubscribe,
     Load,
     Unload,
+    Reload,
 ]

@@ -52,6 +52,16 @@ class Marks(Message, tag="marks", kw_only=True, frozen=True):
     marks: list[Mark]
 
 
+class Progress(Message, tag="progress", kw_only=True, frozen=True):
+    """How far a `say` with progress=True is; samples at `accepted.rate`."""
+
+    made: int  # by the engine
+    samples: int  # taken by the sink
+    heard_samples: Optional[int] = None  # as in `done`, so far
+    sentence: int = 0  # of the last that was taken
+    total_s: Optional[float] = None  # of all text so far, estimated until all is made
+
+
 class Playing(Message, tag="playing", kw_only=True, frozen=True):
     """The first samples of a `say` with sink=speaker were handed to the sound card.
 
@@ -60,6 +70,15 @@ class Playing(Message, tag="playing", kw_only=True, frozen=True):
 
     ttfa_ms: float  # of the first time
     at: int = 0  # the sample that sounds first now
+
+
+class TextWarning(msgspec.Struct, kw_only=True, frozen=True):
+    """Something of the text that is not said, or not as it should be."""
+
+    code: str
+    text: str  # for people
+    start: Optional[int] = None  # first character in the caller's own text
+    end: Optional[int] = None  # and the one after the last
 
 
 class Done(Message, tag="done", kw_only=True, frozen=True):
@@ -74,6 +93,8 @@ class Done(Message, tag="done", kw_only=True, frozen=True):
     heard_samples: Optional[int] = None  # that have sounded; None where the daemon cannot know
     ttfa_ms: Optional[float] = None  # `say` received -> first audio handed to its sink
     cached: float = 0.0  # share of the audio made that was kept from earlier, 0 to 1
+    # 32 at most
+    warnings: list[TextWarning] = msgspec.field(default_factory=list)
 
 
 class Cancelled(Message, tag="cancelled", kw_only=True, frozen=True):
