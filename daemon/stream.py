@@ -68,6 +68,7 @@ class Stream:
     appended: int = 0  # characters that came after it was admitted
     starved: bool = False  # all its text is made, and more is to come
     starved_since: float | None = None
+    known: bool = False  # all of it is at hand: it needs no place in the engine and no turn
     started: bool = False  # has a place in the engine, or has had it to the end
     made: bool = False  # the engine has nothing more to give
     ended: bool = False

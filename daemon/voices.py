@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -75,11 +75,21 @@ class SpokenPlan(Protocol):
     def unread(self) -> Sequence[Unread]: ...
 
 
+class RecalledSpeech(Protocol):
+    """What a voice says again from memory. unread: what of the text is not in it."""
+
+    @property
+    def chunks(self) -> Iterator[AudioChunk]: ...
+    @property
+    def unread(self) -> Sequence[Unread]: ...
+
+
 class SpeakingVoice(Protocol):
     """What the daemon asks of a voice.
 
     `plan` and `stream` raise EngineError for what cannot be spoken. `streams` may be open at once,
-    advanced in turn by one thread.
+    advanced in turn by one thread. `recall` is what `stream` would give, at once and in no place of
+    theirs, or None where that is not at hand.
     """
 
     @property
@@ -88,9 +98,19 @@ class SpeakingVoice(Protocol):
     @property
     def info(self) -> VoiceInfo: ...
     def plan(
-        self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup
+        self,
+        text: str,
+        style: Style,
+        phrases: PhraseUse,
+        /,
+        *,
+        markup: Markup,
+        marks: Collection[str],
     ) -> SpokenPlan: ...
     def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
+    def recall(
+        self, text: str, style: Style, /, *, markup: Markup, marks: Collection[str]
+    ) -> RecalledSpeech | None: ...
     def warm_up(self) -> None: ...
     def close(self) -> None: ...
 

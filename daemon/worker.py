@@ -101,7 +101,7 @@ class Worker:
     def advance(self, job: Job) -> None:
         """Order the next chunk of a job. Exactly one result follows."""
         self.beat = time.monotonic()
-        self._orders.put(lambda: _advance(job))
+        self._orders.put(lambda: step(job))
 
     def close(self, job: Job) -> None:
         """Order the end of a job: its stream is closed and its memory freed. No result."""
@@ -155,7 +155,8 @@ def _load(load: Callable[[], Shelf]) -> Result:
         return Unusable(error)
 
 
-def _advance(job: Job) -> Result:
+def step(job: Job) -> Turn:
+    """The next chunk of a job, here and now."""
     started = time.monotonic()
     more = job.more  # asked first: the last text is there before this changes
     try:
@@ -167,14 +168,15 @@ def _advance(job: Job) -> Result:
         if more and not job.cancelled:
             return Starved(job, took_s)
         tail = () if job.cancelled else job.form.tail()
-        return Spoken(job, tail, job.sentence, took_s) if tail else Exhausted(job, took_s)
+        last = Spoken(job, tail, job.sentence, took_s, job.known)
+        return last if tail else Exhausted(job, took_s)
     if not np.isfinite(chunk.pcm).all():
         text = "the voice made samples that are not numbers; please report the text and the voice"
         return Failed(job, "internal", text)
-    job.sentence = job.base + chunk.sentence
+    job.sentence, job.known = job.base + chunk.sentence, chunk.known
     marks = tuple(placed(chunk.marks, job))
     job.made += len(chunk.pcm)
-    return Spoken(job, job.form.pieces(chunk.pcm), job.sentence, took_s, chunk.known, marks)
+    return Spoken(job, job.form.pieces(chunk.pcm), job.sentence, took_s, job.known, marks)
 
 
 def _next_chunk(job: Job) -> AudioChunk | None:
@@ -201,7 +203,7 @@ def _begin_text(job: Job) -> bool:
         job.spoken += len(text)
         job.before = job.made
         try:
-            plan = job.voice.plan(text, job.style, job.phrases, markup=job.markup)
+            plan = job.voice.plan(text, job.style, job.phrases, markup=job.markup, marks=job.kinds)
         except TextError as error:
             in_pieces = job.more or job.texts or job.base
             if not in_pieces or error.code not in (TEXT_EMPTY, TEXT_UNREADABLE):
