@@ -17,6 +17,7 @@ from sambertd_client import protocol as wire
 from daemon import marking
 from daemon.config import SpeakerConfig
 from daemon.job import Job, Text
+from daemon.markup import spoken_chars
 from daemon.pcm import PcmForm
 from engines.marks import SpeechMark
 from engines.style import Style
@@ -112,6 +113,41 @@ def test_text_in_pieces_counts_on(client: Client) -> None:
     assert len({mark.sentence for mark in spoken.marks if mark.kind == "sentence"}) == 7
 
 
+def test_a_hostile_markup_is_counted_at_once(client: Client) -> None:
+    """In the daemon's loop: everybody waits for it."""
+    began = time.monotonic()
+    hostile = [
+        c * (60000 // len(c)) for c in ("<", "<a", "W ", "$s_begin", "a", "alias='", "<break ")
+    ]
+    hostile += ["alias" + " " * 60000, "<break time='" + "9" * 60000, "ph=" * 20000 + "'"]
+    for text in hostile:
+        for markup in ("ssml", "symbols"):
+            spoken_chars(text, markup)
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "chars"),
+    [
+        ("<speak>今天<s>好</s></speak>", 3),
+        ("<speak><sub alias='一二三四五六七'>x</sub></speak>", 16),
+        ("<speak><break time='10s'/>好<break time=\"500ms\"/></speak>", 22),
+        ("<speak>好<break/></speak>", 3),
+        ("<speak>好<break time='..s'/></speak>", 21),
+        ("<speak>好<break time='&#57;s'/></speak>", 21),
+    ],
+)
+def test_what_ssml_says_elsewhere_counts_too(text: str, chars: int) -> None:
+    assert spoken_chars(text, "ssml") == chars
+
+
+def test_silence_is_bounded_like_text(client: Client) -> None:
+    """An hour of it would be made and kept for a slow client."""
+    with pytest.raises(RefusedError) as caught:
+        client.say("<speak>好" + "<break time='10s'/>" * 360 + "</speak>", markup="ssml")
+    assert caught.value.code == "text_too_long"
+
+
 def test_a_client_that_takes_no_marks_is_waited_for(client: Client, raw_client: Connect) -> None:
     """Its audio waits with them, nobody else's does, and it ends as one that takes no audio."""
     raw = raw_client(client.endpoint, rcvhwm=1)
@@ -181,7 +217,12 @@ def test_the_built_in_voice_tells_the_same_on_the_wire(folder: Path) -> None:
     ]
     with served(VOICES, folder) as endpoint, Client(endpoint, timeout=20) as client:
         spoken = client.say(text, markup="ssml", marks=[*KINDS, "user"])
+        again = client.say(text, markup="ssml", marks=[*KINDS, "user"])
         assert len(spoken.read()) == 2 * sum(len(chunk.pcm) for chunk in chunks)
+        assert len(again.read()) == 2 * sum(len(chunk.pcm) for chunk in chunks)
+        third = client.say(text, markup="ssml", marks=[*KINDS, "user"])
+        assert third.wait().cached == 1, "it was kept"
+    assert again.marks == third.marks == spoken.marks
     assert [(m.kind, m.at, m.samples, m.text, (m.start, m.end)) for m in spoken.marks] == expected
     assert [m.text for m in spoken.marks if m.kind == "user"] == ["a", "b"]
     assert {text[slice(m.start, m.end)] for m in spoken.marks if m.text == "wu3"} == {"3.5"}
