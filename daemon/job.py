@@ -13,6 +13,7 @@ from sambertd_client.protocol import Markup, PhraseUse
 from daemon.pcm import PcmForm
 from daemon.voices import AudioChunk, SpeakingVoice
 from engines.style import Style
+from engines.text.lexicon import Lexicon
 
 LONG = 60  # characters without the end of a sentence that are cut at a clause
 _ENDS = re.compile(r"(?:[。！？!?；;…\n]+[”’」』）)\"']*|\.(?=\s))")
@@ -73,6 +74,7 @@ class Job:
     phrases: PhraseUse = "use"  # those that were said before
     more: bool = False  # text is still to come
     markup: Markup = "text"
+    lexicon: Lexicon | None = None  # of this utterance alone
     kinds: frozenset[str] = frozenset()  # of the marks that are wanted
     cancelled: bool = False
     chunks: Iterator[AudioChunk] | None = field(default=None, init=False)

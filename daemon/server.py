@@ -20,6 +20,7 @@ from daemon import worker as engine
 from daemon.building import Builder
 from daemon.config import Config
 from daemon.delivery import Deliverer
+from daemon.lexicons import Lexicons
 from daemon.lock import EndpointLock, LockError
 from daemon.notify import Notifier
 from daemon.peers import Peers
@@ -73,6 +74,7 @@ class Server:
         self._peers = Peers(config.access.admin_uids())
         self._worker = engine.Worker(self._waker.set)
         self._swapper = Swapper(self._waker.set)
+        self._lexicons = Lexicons()
         self._speaker = Speaker(config.speaker, self._waker.set)
         self._loaded: Shelf | None = None  # until the speaker is settled too
         stats, limits = Stats(), config.limits
@@ -97,6 +99,7 @@ class Server:
             self._builder,
             self._notifier,
             self._peers,
+            self._lexicons,
             reread or (lambda: config),
         )
 
@@ -146,7 +149,13 @@ class Server:
             self._lock.acquire(keep_socket=fd is not None)
         self._transport.bind(self._config.endpoint, path, fd)
         log.info("listening on %s", self._config.endpoint)
-        self._worker.start(lambda: self._load(self._tell))
+        self._worker.start(self._load_all)
+
+    def _load_all(self) -> Shelf:
+        """On the engine's thread."""
+        self._lexicons.change(self._config.text)
+        self._lexicons.look()
+        return self._load(self._tell)
 
     def _serve(self) -> None:
         while not self._should_stop:

@@ -12,7 +12,7 @@ from sambertd_client import protocol as wire
 
 from daemon import marking
 from daemon import worker as engine
-from daemon.checks import check, check_length
+from daemon.checks import check, check_length, lexicon
 from daemon.config import Limits
 from daemon.delivery import Deliverer
 from daemon.job import Job, Text
@@ -175,6 +175,7 @@ class Utterances:
     ) -> None:
         """A new utterance. Raises RefusedError."""
         now, pace = time.monotonic(), self._deliverer.pace
+        words = lexicon(say.lexicon)
         form = PcmForm(voice.info.sample_rate, say.rate, say.format)
         chars, kinds = spoken_chars(say.text, say.markup), frozenset(say.marks)
         wish = Wish(say.priority, say.queue, chars, key, say.deadline_s, kinds, say.progress, owner)
@@ -183,7 +184,7 @@ class Utterances:
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
         texts = deque(() if say.more else (Text(say.text, 0),))
         timed = kinds | marking.WORDS if stream.plays else kinds
-        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, timed)
+        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, words, timed)
         self._jobs[stream] = job
         if say.more:
             job.append(say.text)

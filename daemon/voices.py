@@ -18,6 +18,7 @@ from daemon.config import EngineConfig
 from daemon.memory import trim
 from engines.errors import EngineError, VoiceError
 from engines.marks import SpeechMark
+from engines.pack import PACK_FILE
 from engines.store import Store
 from engines.style import Style
 
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from engines.one_gpu import OneGpu
     from engines.phrases import PhraseCache
     from engines.pipeline import PhraseUse
+    from engines.text.lexicon import Lexicon
 
 log = logging.getLogger(__name__)
-PACK_FILE = "voice.toml"
 Tell = Callable[[str], None]
 Build = Callable[[str, Path, Tell], None]
 
@@ -79,7 +80,16 @@ class SpeakingVoice(Protocol):
 
     @property
     def info(self) -> VoiceInfo: ...
-    def plan(self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup) -> Any: ...
+    def plan(
+        self,
+        text: str,
+        style: Style,
+        phrases: PhraseUse,
+        /,
+        *,
+        markup: Markup,
+        lexicon: Lexicon | None = None,
+    ) -> Any: ...
     def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
     def warm_up(self) -> None: ...
     def close(self) -> None: ...

@@ -198,7 +198,9 @@ def _begin_text(job: Job) -> bool:
         job.spoken += len(text)
         job.before = job.made
         try:
-            plan = job.voice.plan(text, job.style, job.phrases, markup=job.markup)
+            plan = job.voice.plan(
+                text, job.style, job.phrases, markup=job.markup, lexicon=job.lexicon
+            )
         except TextError as error:
             in_pieces = job.more or job.texts or job.base
             if error.code == TEXT_EMPTY and in_pieces:

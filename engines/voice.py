@@ -23,7 +23,7 @@ from engines.session import Session
 from engines.style import Style, emotions
 from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Lexicon
-from engines.text.lexicon_file import lexicon_of
+from engines.text.lexicon_file import LexiconFile
 
 __all__ = [
     "AudioChunk",
@@ -90,12 +90,13 @@ class Voice:
 
         phrases: where what this voice says on these engines is kept, to be heard again at once.
         `sessions` holds what runs each graph; another voice of the same pack may share it.
-        `lexicon` is the one in the pack's folder, lexicon.toml or lexicon.csv, if there is one.
+        `lexicon` is the one in the pack's folder, lexicon.toml or lexicon.csv, if there is one and
+        it is in order; see `LexiconFile`.
         """
         file = pack.file
         self._file = file
         self._planner = Planner(file)
-        self.lexicon = lexicon_of(pack.folder)
+        self.lexicon = LexiconFile.of_folder(pack.folder)
         sessions = {
             name: engines.get(name) or OrtSession(path, options.threads(name))
             for name, path in pack.graphs.items()
@@ -123,9 +124,13 @@ class Voice:
 
         Raises:
             VoiceError: see VoicePack; also voice_broken for a graph the runtime refuses.
-            LexiconError: see `engines.text.lexicon_file.lexicon_of`.
+            LexiconError: the lexicon in its folder is wrong; see `read_lexicon`.
         """
-        return cls(VoicePack(folder), options or RuntimeOptions())
+        voice = cls(VoicePack(folder), options or RuntimeOptions())
+        if voice.lexicon.error is not None:
+            voice.close()
+            raise voice.lexicon.error
+        return voice
 
     def plan(
         self,
@@ -148,8 +153,7 @@ class Voice:
             StyleError: the voice lacks the speaker or emotion, or a number is out of range.
             VoiceError: voice_unsupported, the voice has no symbol for what the text says.
         """
-        own = self.lexicon.lexicon if self.lexicon else Lexicon()
-        words, style = (lexicon or Lexicon()).over(own), style or Style()
+        words, style = (lexicon or Lexicon()).over(self.lexicon.lexicon), style or Style()
         if markup == "symbols":
             plan = self._planner.symbols(text, style)
         else:

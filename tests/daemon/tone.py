@@ -16,6 +16,7 @@ from engines.errors import EngineError, TextError
 from engines.marks import Kind, SpeechMark
 from engines.pipeline import PhraseUse
 from engines.style import Style
+from engines.text.lexicon import Lexicon
 from engines.text.ssml import read_ssml
 from engines.text.symbol_text import read_symbols
 
@@ -53,7 +54,14 @@ class ToneVoice:
         self.plans: list[Style] = []
 
     def plan(
-        self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup = "text"
+        self,
+        text: str,
+        style: Style,
+        phrases: PhraseUse,
+        /,
+        *,
+        markup: Markup = "text",
+        lexicon: Lexicon | None = None,
     ) -> tuple[str, Style]:
         if markup == "ssml":
             text = read_ssml(text).script.text

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sambertd_client.cli import _parser as client_parser
 
-from daemon.config import _parser as daemon_parser
+from daemon.command_line import _parser as daemon_parser
 from daemon.config import default, load
 from tests.systemd.box import ROOT
 
@@ -27,7 +27,7 @@ def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
     settings = load(tmp_path / "all.toml", ENVIRON)
     assert settings.voices == Path("/var/lib/sambertd/voices")
     expected = default(ENVIRON)
-    groups = ("limits", "engines", "cache", "speaker", "access")
+    groups = ("limits", "engines", "cache", "text", "speaker", "access")
     for name in ("endpoint", "voice", "log_level", *groups):
         assert getattr(settings, name) == getattr(expected, name)
     assert settings.endpoint == "ipc:///run/sambertd/sambertd.sock"
@@ -37,8 +37,8 @@ def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
 def test_the_sample_names_every_key() -> None:
     text = (FILES / "sambertd.toml").read_text("utf-8")
     settings = default(ENVIRON)
-    groups = (settings.limits, settings.engines, settings.cache, settings.speaker, settings.access)
-    for group in groups:
+    for name in ("limits", "engines", "cache", "text", "speaker", "access"):
+        group = getattr(settings, name)
         for key in group.__dataclass_fields__.keys() - {"store", "folder"}:  # systemd's cache
             assert re.search(rf"^# {key} = ", text, re.MULTILINE), key
 
