@@ -5,7 +5,7 @@ SHELL := bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help say test check check-trt test-systemd bench bench-text fuzz soak report voice install uninstall wheelhouse lock clean
+.PHONY: help say test check check-trt test-systemd bench bench-text fuzz soak report voice coverage install uninstall wheelhouse deb sbom audit lock clean
 
 TEXT ?= 今天天气真好，阳光洒在窗台上，我泡了一杯咖啡，准备开始一天的工作。
 OUT ?=
@@ -32,6 +32,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run-ready
 DEV := $(VENV)/.dev-ready
+CI := $(VENV)/.ci-ready
 
 define OPTIONS
 '  PYTHON=python3.12   the Python of a new .venv, 3.10 to 3.13; else the newest found' \
@@ -90,6 +91,12 @@ voice: $(DEV)  ## train the built-in voice from the recordings in DATA=DIR (into
 	@if [[ -z $$DATA ]]; then echo 'say where the recordings are: make voice DATA=DIR' >&2; exit 2; fi
 	$(BIN)/python -m training --data "$$DATA" --out "$${OUT:-training-run}" $(ARGS)
 
+coverage: $(CI)  ## which lines and branches the tests reach; ARGS="tests/client tests/daemon" for a part
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered
+
 install:  ## sudo make install: into /opt/sambertd, as a service; again for an upgrade
 	@systemd/install install
 
@@ -99,13 +106,22 @@ uninstall:  ## sudo make uninstall: settings, voices and engines stay unless PUR
 wheelhouse:  ## fetch what install needs into WHEELHOUSE=DIR, for a box without internet
 	@systemd/install wheelhouse
 
+deb: $(RUN)  ## the Debian package, into dist; ARGS="--python 3.12 --arch arm64" for other boxes
+	@$(BIN)/python -m release.deb $(if $(WHEELHOUSE),--wheels "$$WHEELHOUSE") $(if $(EXTRAS),--extras "$$EXTRAS") $(ARGS)
+
+sbom: $(RUN)  ## the bill of materials (CycloneDX) of what is installed, into dist
+	@$(BIN)/python -m release.sbom $(ARGS)
+
+audit: $(CI)  ## known holes in the pinned packages, by pip-audit; needs the internet
+	@$(BIN)/python -m release.audit $(ARGS)
+
 lock: $(DEV)  ## pin the newest releases that fit pyproject.toml, for Python 3.10 to 3.13
 	@$(call compile,requirements-dev.lock,--extra dev)
 	$(call compile,requirements.lock,--extra cpu -c requirements-dev.lock)
 
 clean:  ## remove .venv, caches and what say and bench wrote
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build \
-	  speech.wav bench.json soak.json soak.png
+	  speech.wav bench.json soak.json soak.png .coverage .coverage.*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # --- set-up: a stamp is touched only when all before it went well
@@ -121,6 +137,11 @@ $(RUN): requirements.lock pyproject.toml client/pyproject.toml
 $(DEV): $(RUN) requirements-dev.lock
 	@echo "Installing the development packages into $(VENV) (PyTorch takes its time)"
 	$(call pip_install,-r requirements-dev.lock)
+	touch $@
+
+$(CI): $(DEV)
+	@echo "Installing pip-audit, coverage and pre-commit"
+	$(call pip_install,--no-build-isolation -c requirements-dev.lock -e '.[ci]')
 	touch $@
 
 # A .venv with a working pip stays. Debian has the module venv in a package of its own.

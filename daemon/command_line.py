@@ -22,6 +22,9 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         speaker = replace(speaker, device=options.device)
     if options.latency is not None:
         speaker = replace(speaker, latency_s=options.latency)
+    access = config.access
+    if options.listen is not None:
+        access = replace(access, listen=options.listen)
     engines = config.engines
     if options.build is not None:
         engines = replace(engines, build=options.build)
@@ -34,7 +37,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         "log_level": options.log_level,
     }
     chosen = {key: value for key, value in given.items() if value is not None}
-    return checked(replace(config, speaker=speaker, engines=engines, **chosen))
+    return checked(replace(config, speaker=speaker, engines=engines, access=access, **chosen))
 
 
 def only_checks(argv: Sequence[str]) -> bool:
@@ -56,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     checking = "show the settings as they would count, or what is wrong with them, and end"
     parser.add_argument("--check-config", action="store_true", help=checking)
     parser.add_argument("--endpoint", help="ipc:///path or tcp://127.0.0.1:PORT")
+    listen = "also here, encrypted, for those with a key: tcp://0.0.0.0:PORT"
+    parser.add_argument("--listen", metavar="ENDPOINT", help=listen)
     parser.add_argument("--voices", type=Path, metavar="DIR", help="folder of voice packs")
     parser.add_argument("--voice", metavar="NAME", help="the default voice")
     parser.add_argument("--device", metavar="NAME", help="part of the name of the sound device")

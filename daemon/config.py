@@ -1,6 +1,6 @@
 """The settings of the daemon: one TOML file, overridden by the command line, checked once.
 
-endpoint = "ipc:///run/sambertd/sambertd.sock"  # or tcp://127.0.0.1:PORT
+endpoint = "ipc:///run/sambertd/sambertd.sock"  # or tcp://127.0.0.1:PORT: see [access]
 voices = "/usr/share/sambertd/voices"           # a folder of voice packs
 voice = "name"                                  # the default voice; else the first by name
 log_level = "info"
@@ -14,9 +14,7 @@ append_s = 30.0     # an utterance whose text comes in pieces ends when none cam
 pause_s = 600.0     # an utterance that is paused for longer is cancelled
 stall_s = 15.0      # a client that takes no audio for so long is dropped
 
-[access]
-admins = []         # users that may also change what others say, and the daemon: ["operator"];
-                    # root and the daemon's own user always may
+[access]            # see daemon/access_config.py
 
 [engines]
 vocoder_threads = 2   # threads within one call of the vocoder
@@ -69,9 +67,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
-from urllib.parse import urlsplit
 
 from sambertd_client.endpoint import daemon_endpoint
+from sambertd_client.keyring import default_folder as default_keys
 
 from daemon.access_config import AccessConfig
 from daemon.cache_config import CacheConfig, default_folder
@@ -84,7 +82,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-MAX_IPC_PATH = 107  # bytes of sun_path
 SYSTEM_VOICES = Path("/usr/share/sambertd/voices")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 BUILDS = ("background", "wait", "never")
@@ -134,9 +131,9 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     engines: EngineConfig = field(default_factory=EngineConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)
-    text: TextConfig = field(default_factory=TextConfig)
     speaker: SpeakerConfig = field(default_factory=SpeakerConfig)
     access: AccessConfig = field(default_factory=AccessConfig)
+    text: TextConfig = field(default_factory=TextConfig)
 
     @property
     def socket_path(self) -> Path | None:
@@ -154,7 +151,10 @@ def default_voices() -> Path:
 def default(environ: Mapping[str, str]) -> Config:
     engines = EngineConfig(store=default_root(environ))
     cache = CacheConfig(folder=default_folder(environ))
-    return Config(daemon_endpoint(environ), default_voices(), engines=engines, cache=cache)
+    access = AccessConfig(keys=default_keys(environ))
+    return Config(
+        daemon_endpoint(environ), default_voices(), engines=engines, cache=cache, access=access
+    )
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
@@ -175,8 +175,10 @@ def _in(folder: Path, values: Config) -> Config:
     """Paths of the settings are meant from the file's own folder on."""
     engines = replace(values.engines, store=folder / values.engines.store)
     cache = replace(values.cache, folder=folder / values.cache.folder)
-    text = values.text.within(folder)
-    return replace(values, voices=folder / values.voices, engines=engines, cache=cache, text=text)
+    access = replace(values.access, keys=folder / values.access.keys)
+    text, voices = values.text.within(folder), folder / values.voices
+    values = replace(values, voices=voices, text=text)
+    return replace(values, engines=engines, cache=cache, access=access)
 
 
 def checked(config: Config) -> Config:
@@ -195,11 +197,10 @@ def checked(config: Config) -> Config:
     between("cache.memory_mb", config.cache.memory_mb, 0, 65536)
     between("cache.disk_mb", config.cache.disk_mb, 0, 1_048_576)
     _check_speaker(config.speaker)
-    config.access.admin_uids()
+    config.access.check(config.endpoint)
     config.text.checked()
     one_of("log_level", config.log_level, LOG_LEVELS)
     one_of("engines.build", config.engines.build, BUILDS)
-    _check_endpoint(config.endpoint)
     return config
 
 
@@ -210,29 +211,6 @@ def _check_speaker(speaker: SpeakerConfig) -> None:
     between("speaker.lead_in_s", speaker.lead_in_s, 0, 2)
     if speaker.idle_close_s != 0:
         between("speaker.idle_close_s", speaker.idle_close_s, 1, 86400)
-
-
-def _check_endpoint(endpoint: str) -> None:
-    if endpoint.startswith("ipc://"):
-        length = len(endpoint.removeprefix("ipc://").encode())
-        if not 1 <= length <= MAX_IPC_PATH:
-            raise ConfigError(
-                f"endpoint: a socket path has 1 to {MAX_IPC_PATH} bytes, this one {length}; "
-                "choose a shorter folder with --endpoint ipc:///path"
-            )
-        return
-    try:
-        url = urlsplit(endpoint)
-        host, port = url.hostname, url.port
-    except ValueError as error:
-        raise ConfigError(f"endpoint: {endpoint!r}: {error}") from error
-    if url.scheme != "tcp" or not host or port is None:
-        raise ConfigError(f"endpoint: {endpoint!r}; write ipc:///path or tcp://127.0.0.1:PORT")
-    if host not in ("127.0.0.1", "::1"):
-        raise ConfigError(
-            f"endpoint: {host} is open to the network and this daemon has no encryption yet; "
-            "listen on tcp://127.0.0.1:PORT and forward it, for example with ssh -L"
-        )
 
 
 def _fill(settings: Any, table: Mapping[str, Any], prefix: str) -> Any:

@@ -214,6 +214,7 @@ class Deliverer:
             synth_s=stream.synth_s,
             heard_samples=stream.heard,
             ttfa_ms=ttfa_ms,
+            warnings=stream.warnings.told(),
             cached=stream.cached,
         )
         self.keys.finished(stream, done, now)

@@ -2,61 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from sambertd_client.protocol import Markup, PhraseUse
 
 from daemon.pcm import PcmForm
 from daemon.voices import AudioChunk, SpeakingVoice
+from daemon.warned import Warnings
 from engines.style import Style
+from engines.text.flow import Text, TextFlow
 from engines.text.lexicon import Lexicon
+from engines.text.sentence import Unread
 
-LONG = 60  # characters without the end of a sentence that are cut at a clause
-_ENDS = re.compile(r"(?:[。！？!?；;…\n]+[”’」』）)\"']*|\.(?=\s))")
-_CLAUSES = re.compile(r"[，,、：:](?!\d)")
-
-
-class Text(NamedTuple):
-    """What is said at once, and where in all of the client's text it begins."""
-
-    text: str
-    start: int
-
-
-class TextFlow:
-    """Cuts text that arrives in pieces into sentences, each as soon as its end is there."""
-
-    def __init__(self) -> None:
-        self._rest = ""
-        self._start = 0  # of the rest, in all that was fed
-
-    def __len__(self) -> int:
-        """Characters of the sentence that has no end yet."""
-        return len(self._rest)
-
-    def feed(self, text: str) -> list[Text]:
-        """The sentences that this piece completes; a long one is cut at its last clause."""
-        self._rest += text
-        ends = [found.end() for found in _ENDS.finditer(self._rest)]
-        if not ends and len(self._rest) > LONG:
-            ends = [found.end() for found in _CLAUSES.finditer(self._rest)][-1:]
-        starts = [0, *ends]
-        whole, base = self._rest, self._start
-        self._rest, self._start = whole[starts[-1] :], base + starts[-1]
-        found = [
-            Text(whole[start:end], base + start) for start, end in zip(starts, ends, strict=False)
-        ]
-        return [sentence for sentence in found if sentence.text.strip()]
-
-    def end(self) -> list[Text]:
-        """What is left, the last sentence."""
-        rest, self._rest = Text(self._rest, self._start), ""
-        self._start += len(rest.text)
-        return [rest] if rest.text.strip() else []
+__all__ = ["Job", "Text", "TextFlow"]
 
 
 @dataclass(eq=False, slots=True)
@@ -76,6 +36,7 @@ class Job:
     markup: Markup = "text"
     lexicon: Lexicon | None = None  # of this utterance alone
     kinds: frozenset[str] = frozenset()  # of the marks that are wanted
+    warnings: Warnings = field(default_factory=Warnings)  # those of its stream
     cancelled: bool = False
     chunks: Iterator[AudioChunk] | None = field(default=None, init=False)
     spoken: int = field(default=0, init=False)  # characters taken from `texts`
@@ -85,6 +46,9 @@ class Job:
     before: int = field(default=0, init=False)  # samples of the voice's made before it
     made: int = field(default=0, init=False)  # samples of the voice's
     sentence: int = field(default=0, init=False)  # number of the sentence last heard of
+    known: bool = field(default=False, init=False)  # the chunk last made was
+    unread: Sequence[Unread] = field(default=(), init=False)  # of the text at hand, so far
+    noted: int = field(default=0, init=False)  # how much of that is among the warnings
     flow: TextFlow = field(default_factory=TextFlow, init=False)
 
     def __post_init__(self) -> None:
@@ -101,6 +65,12 @@ class Job:
         speaker_known = self.style.speaker is None or self.style.speaker in there.speakers
         same_rate = here.sample_rate == there.sample_rate
         return same_rate and speaker_known and self.style.emotion in there.emotions
+
+    def note(self) -> None:
+        """Take up what has not been read lately."""
+        fresh = self.unread[self.noted :]
+        self.noted += len(fresh)
+        self.warnings.take(fresh, self.text_start)
 
     def append(self, text: str) -> None:
         self._give(self.flow.feed(text))

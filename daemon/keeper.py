@@ -7,7 +7,6 @@ of the fallback order it looks now and then whether a better one is back.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -78,7 +77,6 @@ class Keeper:
         """Open the device in the background, at `rate` Hz if it takes that."""
         self._rate, self._beat = rate, time.monotonic()
         if self._config.enabled:
-            sys.setswitchinterval(0.001)  # the audio callback must get the GIL in time
             self._thread.start()
 
     def change(self, config: SpeakerConfig) -> None:

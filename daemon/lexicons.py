@@ -45,9 +45,8 @@ class Lexicons:
         if self._config is not None and any(file in system for file in read):
             self._apply(self._config.settings)
         known, self.problems = self.problems, [f.problem for f in (*system, *own) if f.problem]
-        wrong = [
-            f"{text}; the words from before stay" for text in self.problems if text not in known
-        ]
+        new = [text for text in self.problems if text not in known]
+        wrong = [f"{text}; the words from before stay" for text in new]
         fine = [_count(file) for file in read if not file.problem]
         for text in wrong:
             log.error("%s", text)

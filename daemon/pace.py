@@ -21,7 +21,7 @@ class Pace:
     def learn(self, stream: Stream) -> None:
         """Of an utterance that was spoken to its end."""
         audio_s = stream.samples / stream.rate
-        if not audio_s or not _chars(stream):
+        if not audio_s or not _chars(stream) or stream.cached:
             return
         self.char_s += WEIGHT * (audio_s / _chars(stream) - self.char_s)
         self.factor += WEIGHT * (stream.synth_s / audio_s - self.factor)
@@ -33,9 +33,12 @@ class Pace:
     def start_s(self, newcomer: Stream, live: Iterable[Stream], places: int) -> float:
         """Seconds until the first audio of a newcomer; `places` may be in work at once."""
         ahead = precedence.before(newcomer, live)
+        first_s = 0.0 if newcomer.known else self.first_s
         if newcomer.plays:
             queue = [s for s in ahead if s.plays]
-            return sum(self._unheard_s(s) for s in queue) + self.first_s
+            return sum(self._unheard_s(s) for s in queue) + first_s
+        if newcomer.known:
+            return first_s
         unmade = [s for s in ahead if not s.made]
         if len(unmade) < places:
             return self.first_s * (1 + sum(not s.has_begun for s in unmade))

@@ -30,6 +30,7 @@ CAPABILITIES = (
     "pause",
     "marks",
     "progress",
+    "warnings",
     "ssml",
     "symbols",
     "stats",

@@ -7,7 +7,6 @@ An admitted `Stream` waits, is worked on by turns, and ends exactly once: it app
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from sambertd_client.protocol import (
@@ -19,7 +18,7 @@ from sambertd_client.protocol import (
     Why,
 )
 
-from daemon import precedence
+from daemon import precedence, turns
 from daemon.patience import Patience
 from daemon.stream import Finish, Piece, Stream, Whose, Wish
 from engines.marks import SpeechMark
@@ -125,28 +124,16 @@ class Scheduler:
     def next_turn(self) -> Stream | None:
         """The stream whose next chunk the engine shall make now; asked while no turn is under way.
 
-        A stream that waits is begun as soon as one of the `open_limit` places is free: by priority,
-        then of the client with the fewest in work, then the oldest. Else: first audio first, then
-        those with room in their outbox, the speaker (it runs dry) before clients, then the client
-        that waited longest, and its stream that did. While somebody waits for a place, a full
-        outbox is no reason to pause: who has a place goes on to its end, so a slow client holds up
-        nobody.
+        See `daemon.turns`; `open_limit` of them have a place at once.
         """
-        opened = [s for s in self._streams.values() if s.started and not s.made]
-        fresh = self._next_fresh(opened)
-        if fresh is not None and len(opened) < self.open_limit:
-            return self._turn(fresh)
-        ready = [s for s in opened if fresh is not None or s.has_room]
-        last: dict[bytes, int] = {}  # turn of each client
-        for stream in opened:
-            last[stream.client] = max(stream.turn, last.get(stream.client, 0))
-        chosen = min(ready, key=lambda s: (*_urgency(s), last[s.client], s.turn), default=None)
-        return None if chosen is None else self._turn(chosen)
+        chosen = turns.next_of(self._streams.values(), self.open_limit)
+        if chosen is not None:
+            chosen.started, chosen.turn = True, next(self._turns)
+        return chosen
 
-    def _next_fresh(self, opened: list[Stream]) -> Stream | None:
-        in_work = Counter(stream.client for stream in opened)
-        waiting = (s for s in self._streams.values() if s.waits)
-        return min(waiting, key=lambda s: (precedence.rank(s), in_work[s.client]), default=None)
+    def at_hand(self) -> list[Stream]:
+        """The streams whose next chunk needs no engine, and that have room for it."""
+        return [s for s in self._streams.values() if s.known and s.has_room and not s.made]
 
     def spoke(
         self,
@@ -299,11 +286,6 @@ class Scheduler:
         finished, self._finished = self._finished, []
         return finished
 
-    def _turn(self, stream: Stream) -> Stream:
-        stream.started = True
-        stream.turn = next(self._turns)
-        return stream
-
     def _end_if_taken(self, stream: Stream) -> None:
         if stream.made and not stream.outbox and not stream.plays:
             self._end(stream, "end")
@@ -318,10 +300,3 @@ class Scheduler:
         stream.copies.clear()
         del self._streams[stream.client, stream.id]
         self._finished.append(Finish(stream, why, code, text))
-
-
-def _urgency(stream: Stream) -> tuple[bool, bool, int, int]:
-    """Less is more urgent. A priority counts until the first audio, and for the speaker's queue."""
-    sink = 0 if stream.plays else 1 if stream.streams else 2
-    rank = precedence.rank(stream) if stream.plays or not stream.has_begun else 0
-    return stream.has_begun, not stream.has_room, sink, rank

@@ -7,11 +7,13 @@ import gc
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 
 from sambertd_client import protocol as wire
 
@@ -20,6 +22,7 @@ from daemon import worker as engine
 from daemon.building import Builder
 from daemon.config import Config
 from daemon.delivery import Deliverer
+from daemon.key_ring import KeyRing
 from daemon.lexicons import Lexicons
 from daemon.lock import EndpointLock, LockError
 from daemon.notify import Notifier
@@ -71,7 +74,10 @@ class Server:
         path = config.socket_path
         self._lock = EndpointLock(path) if path else None
         self._transport = Transport(self._waker)
-        self._peers = Peers(config.access.admin_uids())
+        access = config.access
+        self._encrypted = access.encrypted(config.endpoint)
+        self._ring = KeyRing(access.keys) if self._encrypted else None
+        self._peers = Peers(access.admin_uids(), self._ring, loopback=access.insecure_loopback)
         self._worker = engine.Worker(self._waker.set)
         self._swapper = Swapper(self._waker.set)
         self._lexicons = Lexicons()
@@ -147,8 +153,7 @@ class Server:
         fd = activation.inherited(os.environ, path)
         if self._lock is not None:
             self._lock.acquire(keep_socket=fd is not None)
-        self._transport.bind(self._config.endpoint, path, fd)
-        log.info("listening on %s", self._config.endpoint)
+        self._listen(path, fd)
         self._worker.start(self._load_all)
 
     def _load_all(self) -> Shelf:
@@ -157,18 +162,30 @@ class Server:
         self._lexicons.look()
         return self._load(self._tell)
 
+    def _listen(self, path: Path | None, fd: int | None) -> None:
+        """Raises TransportError."""
+        if self._config.endpoint not in self._encrypted:
+            self._transport.bind(self._config.endpoint, path, fd)
+            log.info("listening on %s", self._config.endpoint)
+        for endpoint in self._encrypted:
+            assert self._ring is not None
+            self._transport.bind_encrypted(endpoint, self._ring)
+            log.info("listening on %s, encrypted", endpoint)
+
     def _serve(self) -> None:
         while not self._should_stop:
             self._transport.wait(self._pause_s())
             for came in self._transport.receive():
                 self._service.receive(came.client, came.frames, self._peers.of(came.origin))
+            for owner in self._peers.gone():
+                self._service.banish(owner)
             self._take_results()
             if self._should_reload:
                 self._should_reload = False
                 self._service.reload()
             if self._loaded is not None and self._speaker.settled:
                 self._ready(self._loaded)
-            self._service.step(time.monotonic())
+            self._service.step()
             self._ping(time.monotonic())
 
     def _take_results(self) -> None:
@@ -196,6 +213,7 @@ class Server:
     def _ready(self, shelf: Shelf) -> None:
         self._loaded = None
         self._service.ready(shelf)
+        sys.setswitchinterval(0.001)  # the loop and the audio callback must get the GIL in time
         gc.collect()
         gc.freeze()  # models live as long as the process: never scan them again
         names = ", ".join(shelf.voices)
@@ -219,6 +237,8 @@ class Server:
 
     def _pause_s(self) -> float:
         """How long nothing needs to be looked at, unless something arrives."""
+        if self._service.has_more:
+            return 0.0
         if self._deliverer.playing:
             return 0.02
         longest = 1.0 if self._service.idle else 0.1

@@ -30,6 +30,8 @@ from daemon.swapping import Made, Swapper
 from daemon.utterances import Utterances
 from daemon.voices import Shelf
 
+log = logging.getLogger(__name__)
+
 
 class Service:
     """The state of the daemon as clients see it."""
@@ -153,7 +155,8 @@ class Service:
                 told = reports.stats(request.id, self._life, shelf, self._stats, speaker, events)
                 self._deliverer.reply(client, told)
             case wire.Subscribe():
-                self._deliverer.reply(client, self._deliverer.events.subscribe(client, request))
+                subscribed = self._deliverer.events.subscribe(client, request, peer.owner)
+                self._deliverer.reply(client, subscribed)
             case wire.Unsubscribe():
                 self._deliverer.events.unsubscribe(client)
             case wire.Hello():
@@ -175,9 +178,16 @@ class Service:
                 )
                 self._deliverer.reply(client, report)
 
-    def step(self, now: float) -> None:
+    def banish(self, owner: str) -> None:
+        """An owner may do nothing any more: what it said ends, and it hears of nothing."""
+        ids = self._scheduler.cancel(Whose(owner=owner), None)
+        self._deliverer.events.banish(owner)
+        log.warning("%s is allowed no more; %d utterances end", owner, len(ids))
+
+    def step(self) -> None:
         """Deliver what is made and give the engine its next turn."""
-        self._deliverer.pump(now, self._utterances.forget)
+        self._utterances.advance()  # first: what is at hand leaves at once
+        self._deliverer.pump(time.monotonic(), self._utterances.forget)
         self._utterances.advance()
 
     def end_all(self, code: str, text: str) -> None:
@@ -202,6 +212,11 @@ class Service:
     @property
     def engine_busy(self) -> bool:
         return self._utterances.turn is not None
+
+    @property
+    def has_more(self) -> bool:
+        """Another step would make something, with nothing new to be waited for."""
+        return bool(self._scheduler.at_hand())
 
     @property
     def idle(self) -> bool:

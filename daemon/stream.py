@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sambertd_client.protocol import Policy, Priority, Progress, Scope, Sink, Why
 
+from daemon.warned import Warnings
 from engines.marks import SpeechMark
 
 OUTBOX_CHUNKS = 8  # made ahead of the sink while nobody waits; else at most the whole text's audio
@@ -67,6 +68,7 @@ class Stream:
     appended: int = 0  # characters that came after it was admitted
     starved: bool = False  # all its text is made, and more is to come
     starved_since: float | None = None
+    known: bool = False  # all of it is at hand: it needs no place in the engine and no turn
     started: bool = False  # has a place in the engine, or has had it to the end
     made: bool = False  # the engine has nothing more to give
     ended: bool = False
@@ -83,6 +85,7 @@ class Stream:
     known_bytes: int = 0  # and of that, what it had kept from earlier
     first_audio: float | None = None
     blocked_since: float | None = None
+    warnings: Warnings = field(default_factory=Warnings)
 
     def know(self, marks: Iterable[SpeechMark]) -> None:
         """What is said when, of what comes next."""

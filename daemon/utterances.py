@@ -100,9 +100,12 @@ class Utterances:
         """Book one result of the engine."""
         stream, self.turn = self.turn, None
         assert stream is not None, "a result without an order"
+        self._book(stream, result)
+
+    def _book(self, stream: Stream, result: engine.Turn) -> None:
         match result:
             case engine.Spoken():
-                if not stream.has_begun:
+                if not stream.has_begun and not result.known:
                     self._deliverer.pace.learn_first(result.took_s)
                 stream.learn(result.pieces, result.known)
                 self._scheduler.spoke(
@@ -119,10 +122,12 @@ class Utterances:
                 self._scheduler.failed(stream, result.code, result.text)
 
     def advance(self) -> None:
-        """Give the engine its next turn."""
+        """Give the engine its next turn, and take a chunk of what needs none."""
         if self.turn is None and (stream := self._scheduler.next_turn()) is not None:
             self.turn = stream
             self._worker.advance(self._jobs[stream])
+        for stream in self._scheduler.at_hand():
+            self._book(stream, engine.step(self._jobs[stream]))
 
     def renew(self, old: Resident, new: Resident) -> None:
         """The same voice on other engines, unless it was taken away or replaced meanwhile."""
@@ -185,17 +190,20 @@ class Utterances:
         texts = deque(() if say.more else (Text(say.text, 0),))
         timed = kinds | marking.WORDS if stream.plays else kinds
         job = Job(voice, texts, style, form, say.cache, say.more, say.markup, words, timed)
+        job.warnings = stream.warnings
         self._jobs[stream] = job
+        self._recall(stream, job)
         if say.more:
             job.append(say.text)
             if not job.texts:
                 self._scheduler.starve(stream)
+        ahead = before(stream, self._scheduler)
         accepted = wire.Accepted(
             id=say.id,
             voice=voice.info.name,
             rate=form.rate,
             format=form.name,
-            position=len(before(stream, self._scheduler)),
+            position=0 if stream.known and not stream.plays else len(ahead),
             start_s=pace.start_s(stream, self._scheduler, self._scheduler.open_limit),
             instance=self._life.instance,
         )
@@ -204,6 +212,20 @@ class Utterances:
         self._stats.accept(stream)
         self._deliverer.reply(client, accepted)
         self._deliverer.events.about("accepted", stream)
+
+    @staticmethod
+    def _recall(stream: Stream, job: Job) -> None:
+        """What is known whole is said without the engine, on the voice that it is known of."""
+        if job.more or job.phrases not in ("use", "recall"):
+            return
+        text = job.texts[0].text
+        recalled = job.voice.recall(
+            text, job.style, markup=job.markup, marks=job.kinds, lexicon=job.lexicon
+        )
+        if recalled is not None:
+            job.chunks, job.unread = recalled.chunks, recalled.unread
+            job.spoken += len(job.texts.popleft().text)
+            stream.known = stream.started = True
 
     def _said_before(self, client: bytes, say: wire.Say, key: str | None) -> bool:
         """Whether a request with this key was accepted before: then it is answered as that was.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from engines.marks import SpeechMark
 from engines.pack import PACK_FILE
 from engines.store import Store
 from engines.style import Style
+from engines.text.sentence import Unread
 
 if TYPE_CHECKING:
     from daemon.resident import Keeper, Resident
@@ -68,11 +69,28 @@ class AudioChunk(Protocol):
     def known(self) -> bool: ...
 
 
+class SpokenPlan(Protocol):
+    """What a voice is going to say. unread: what is not in it; it grows while it is spoken."""
+
+    @property
+    def unread(self) -> Sequence[Unread]: ...
+
+
+class RecalledSpeech(Protocol):
+    """What a voice says again from memory. unread: what of the text is not in it."""
+
+    @property
+    def chunks(self) -> Iterator[AudioChunk]: ...
+    @property
+    def unread(self) -> Sequence[Unread]: ...
+
+
 class SpeakingVoice(Protocol):
     """What the daemon asks of a voice.
 
     `plan` and `stream` raise EngineError for what cannot be spoken. `streams` may be open at once,
-    advanced in turn by one thread.
+    advanced in turn by one thread. `recall` is what `stream` would give, at once and in no place of
+    theirs, or None where that is not at hand.
     """
 
     @property
@@ -89,8 +107,19 @@ class SpeakingVoice(Protocol):
         *,
         markup: Markup,
         lexicon: Lexicon | None = None,
-    ) -> Any: ...
+        marks: Collection[str],
+    ) -> SpokenPlan: ...
     def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
+    def recall(
+        self,
+        text: str,
+        style: Style,
+        /,
+        *,
+        markup: Markup,
+        marks: Collection[str],
+        lexicon: Lexicon | None = None,
+    ) -> RecalledSpeech | None: ...
     def warm_up(self) -> None: ...
     def close(self) -> None: ...
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from sambertd_client.protocol import TEXT_EMPTY
+from sambertd_client.protocol import TEXT_EMPTY, TEXT_UNREADABLE
 
 from daemon.job import Job
 from daemon.marking import placed
@@ -24,6 +24,7 @@ from daemon.pcm import pcm_s16le as pcm_s16le
 from daemon.voices import AudioChunk, Shelf
 from engines.errors import EngineError, TextError, VoiceError
 from engines.marks import SpeechMark
+from engines.text.sentence import Unread
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class Worker:
     def advance(self, job: Job) -> None:
         """Order the next chunk of a job. Exactly one result follows."""
         self.beat = time.monotonic()
-        self._orders.put(lambda: _advance(job))
+        self._orders.put(lambda: step(job))
 
     def close(self, job: Job) -> None:
         """Order the end of a job: its stream is closed and its memory freed. No result."""
@@ -154,7 +155,8 @@ def _load(load: Callable[[], Shelf]) -> Result:
         return Unusable(error)
 
 
-def _advance(job: Job) -> Result:
+def step(job: Job) -> Turn:
+    """The next chunk of a job, here and now."""
     started = time.monotonic()
     more = job.more  # asked first: the last text is there before this changes
     try:
@@ -166,14 +168,15 @@ def _advance(job: Job) -> Result:
         if more and not job.cancelled:
             return Starved(job, took_s)
         tail = () if job.cancelled else job.form.tail()
-        return Spoken(job, tail, job.sentence, took_s) if tail else Exhausted(job, took_s)
+        last = Spoken(job, tail, job.sentence, took_s, job.known)
+        return last if tail else Exhausted(job, took_s)
     if not np.isfinite(chunk.pcm).all():
         text = "the voice made samples that are not numbers; please report the text and the voice"
         return Failed(job, "internal", text)
-    job.sentence = job.base + chunk.sentence
+    job.sentence, job.known = job.base + chunk.sentence, chunk.known
     marks = tuple(placed(chunk.marks, job))
     job.made += len(chunk.pcm)
-    return Spoken(job, job.form.pieces(chunk.pcm), job.sentence, took_s, chunk.known, marks)
+    return Spoken(job, job.form.pieces(chunk.pcm), job.sentence, took_s, job.known, marks)
 
 
 def _next_chunk(job: Job) -> AudioChunk | None:
@@ -183,6 +186,7 @@ def _next_chunk(job: Job) -> AudioChunk | None:
             return None
         assert job.chunks is not None
         chunk = next(job.chunks, None)
+        job.note()
         if chunk is not None:
             return chunk
         job.chunks, job.base = None, job.sentence + 1
@@ -191,7 +195,8 @@ def _next_chunk(job: Job) -> AudioChunk | None:
 def _begin_text(job: Job) -> bool:
     """Begin the next text that has words; False: there is none. Raises EngineError.
 
-    Of texts in pieces one may have none, a lone quotation mark, say: that is no error.
+    Of texts in pieces one may have none, a lone quotation mark, say, or none that can be read:
+    that is no error.
     """
     while job.texts:
         text, job.text_start = job.texts.popleft()
@@ -199,13 +204,22 @@ def _begin_text(job: Job) -> bool:
         job.before = job.made
         try:
             plan = job.voice.plan(
-                text, job.style, job.phrases, markup=job.markup, lexicon=job.lexicon
+                text,
+                job.style,
+                job.phrases,
+                markup=job.markup,
+                marks=job.kinds,
+                lexicon=job.lexicon,
             )
         except TextError as error:
             in_pieces = job.more or job.texts or job.base
-            if error.code == TEXT_EMPTY and in_pieces:
-                continue
-            raise
+            if not in_pieces or error.code not in (TEXT_EMPTY, TEXT_UNREADABLE):
+                raise
+            if error.code == TEXT_UNREADABLE:
+                lost = Unread("character_unreadable", text, 0, len(text))
+                job.warnings.take([lost], job.text_start)
+            continue
+        job.unread, job.noted = plan.unread, 0
         job.chunks = iter(job.voice.stream(plan, lambda: job.cancelled))
         return True
     return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -76,6 +76,7 @@ class PhraseCache:
         self._files = None if root is None else PhraseFiles(root, disk_bytes)
         self._writer = ThreadPoolExecutor(1, "phrases")
         self._backlog = threading.BoundedSemaphore(BACKLOG)
+        self._used: dict[str, None] = {}  # phrases of memory whose files are still to be told
         self._from_memory = self._from_disk = self._missed = 0
 
     def get(self, key: str) -> Phrase | None:
@@ -85,9 +86,8 @@ class PhraseCache:
             if phrase is not None:
                 self._phrases.move_to_end(key)
                 self._from_memory += 1
+                self._note(key)
         if phrase is not None:
-            if (files := self._files) is not None:
-                files.touch(key)
             return phrase
         phrase = self._read(key)
         with self._lock:
@@ -98,6 +98,18 @@ class PhraseCache:
         if phrase is not None:
             self._hold(key, phrase)
         return phrase
+
+    def recall(self, keys: Sequence[str]) -> list[Phrase] | None:
+        """The phrases of these keys if all are in memory: at once, whatever the disk does."""
+        with self._lock:
+            found = [self._phrases[key] for key in keys if key in self._phrases]
+            if len(found) < len(keys):
+                return None
+            for key in keys:
+                self._phrases.move_to_end(key)
+                self._note(key)
+            self._from_memory += len(keys)
+        return found
 
     def put(self, key: str, phrase: Phrase) -> None:
         """Keep a phrase; not one whose samples are no numbers."""
@@ -136,6 +148,19 @@ class PhraseCache:
         with self._lock:
             self._files = None
         self._writer.shutdown()
+
+    def _note(self, key: str) -> None:
+        """Tell the disk later that it was used. The lock is held."""
+        if self._files is not None:
+            if not self._used:
+                self._writer.submit(self._touch, self._files)
+            self._used[key] = None
+
+    def _touch(self, files: PhraseFiles) -> None:
+        with self._lock:
+            used, self._used = self._used, {}
+        for key in used:
+            files.touch(key)
 
     def _hold(self, key: str, phrase: Phrase) -> None:
         """In memory, unless it alone is more than all may be."""
@@ -197,6 +222,14 @@ class VoicePhrases:
             return phrase
         self._cache.drop(key)
         return None
+
+    def recall(
+        self, parts: Sequence[tuple[npt.NDArray[np.int64], Controls]]
+    ) -> list[Phrase] | None:
+        """What was spoken of all of these, if it is in memory and none is missing."""
+        found = self._cache.recall([self.key(ids, controls) for ids, controls in parts])
+        fits = zip(found or (), parts, strict=bool(found))
+        return found if all(self._fits(it, len(ids)) for it, (ids, _) in fits) else None
 
     def _fits(self, phrase: Phrase, symbols: int) -> bool:
         frames, durations = len(phrase.pcm) / self._hop, phrase.durations

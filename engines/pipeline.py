@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import chain
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from engines.acoustic import AcousticModel, MelStream, PostnetStream
 from engines.decoding import Alone, Decoder, Together
 from engines.handover import Handover, Stopped
-from engines.marks import Said, SpeechMark, speech_marks
+from engines.marks import KINDS, Said, SpeechMark, speech_marks
 from engines.pack import VoiceFile
 from engines.phrases import Phrase, VoicePhrases
 from engines.session import Floats, Session
@@ -71,13 +71,15 @@ class Plan:
     """What to say, part by part as they are needed, and how. A plan can be spoken once.
 
     phrases: whether those that are kept from earlier are used, and new ones kept.
-    unread: what of the text is not in the speech; it grows as parts are taken.
+    unread: what of the text is not in the speech; it grows as parts are taken. marks: their kinds
+    that are wanted.
     """
 
     parts: Iterator[Part]
     controls: Controls
     phrases: PhraseUse = "use"
     unread: list[Unread] = field(default_factory=list)
+    marks: Collection[str] = KINDS
 
     def told(self, part: Part) -> Controls:
         """How a part is said."""
@@ -100,10 +102,10 @@ class _Start:
     def frames(self) -> int:
         return int(self.durations.sum())
 
-    def marks(self, hop: int, at: int) -> tuple[SpeechMark, ...]:
+    def marks(self, hop: int, at: int, kinds: Collection[str]) -> tuple[SpeechMark, ...]:
         """Of the part, which begins at sample `at`."""
-        said = self.part.said
-        return speech_marks(said, self.durations, hop, at, self.part.marks) if said else ()
+        said = self.part.said if kinds else None
+        return speech_marks(said, self.durations, hop, at, self.part.marks, kinds) if said else ()
 
 
 Items = Handover[_Start | Floats]
@@ -154,6 +156,26 @@ class Pipeline:
             self._free.release()
         work.result()
 
+    def recall(
+        self, parts: Sequence[Part], controls: Controls, marks: Collection[str] = KINDS
+    ) -> Generator[AudioChunk, None, None] | None:
+        """The same audio where all of it is kept in memory: no model, no thread, no disk.
+
+        None: some of it is not there. It takes no place of the streams.
+        """
+        plan = Plan(iter(parts), controls, "recall", marks=marks)
+        told = [(part.ids, plan.told(part)) for part in parts]
+        found = self._phrases.recall(told) if self._phrases else None
+        if found is None:
+            return None
+        items: Items = Handover(len(parts) + 1, lambda: False)
+        pause_s = 0.0
+        for part, phrase in zip(parts, found, strict=True):
+            items.put(_Start(part, phrase.durations, pause_s + part.before_s, phrase.pcm))
+            pause_s = part.pause_s
+        items.put(None)
+        return self._vocode(plan, items)
+
     def close(self) -> None:
         """End the decoder threads."""
         self._executor.shutdown()
@@ -182,13 +204,13 @@ class Pipeline:
             return None
         return self._phrases.get(part.ids, plan.told(part))
 
-    def _vocode(self, plan: Plan, items: Items) -> Iterator[AudioChunk]:
+    def _vocode(self, plan: Plan, items: Items) -> Generator[AudioChunk, None, None]:
         """Consumer: part by part, silence between them."""
         at, hop = 0, self._voice.hop_length
         while isinstance(start := items.get(), _Start):
             pause = self._pause(start.pause_s, plan.controls)
             end = at + len(pause) + start.frames * hop
-            marks = start.marks(hop, at + len(pause))
+            marks = start.marks(hop, at + len(pause), plan.marks)
             speech = self._speech(start, plan, items)
             for pcm in chain([pause] if len(pause) else [], speech):
                 yield AudioChunk(pcm, start.part.sentence, marks, start.known is not None)

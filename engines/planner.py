@@ -16,14 +16,14 @@ from engines.pauses import pause_after
 from engines.pipeline import Part, Plan
 from engines.stretches import Marks, Stretch, Stretches
 from engines.style import Controls, Style, controls
-from engines.text.clauses import LONGEST_PART, parts
+from engines.text.clauses import LONGEST_FIRST, LONGEST_PART, parts
 from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Lexicon
 from engines.text.manner import Manner
 from engines.text.sentence import Sentence, Unread, Word
 from engines.text.ssml import Document, read_ssml
 from engines.text.symbol_text import read_symbols
-from engines.text.symbols import SymbolTable, symbol_spans, symbols
+from engines.text.symbols import SymbolTable, syllable_phones, symbol_spans, symbols
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -40,14 +40,18 @@ class Planner:
             file.symbols.emotions,
             file.symbols.mask,
         )
-        self._english_told = False
+        self._lacking = {
+            phone
+            for phone in file.symbols.fallback
+            if phone.isalpha() and phone not in ("ga", "ge", "go")
+        }
 
     def plain(self, front_end: FrontEnd, text: str, style: Style, lexicon: Lexicon) -> Plan:
         """The plan of a plain text; raises as `Voice.plan` does."""
         told = controls(style, self._file)
         unread: list[Unread] = []
         sentences = front_end.sentences(text, lexicon, unread)
-        return _begun(self._sentences(sentences, told), told, unread)
+        return _begun(self._sentences(sentences, told, unread), told, unread)
 
     def ssml(self, front_end: FrontEnd, text: str, style: Style, lexicon: Lexicon) -> Plan:
         """The plan of a document; raises as `Voice.plan` does.
@@ -63,37 +67,58 @@ class Planner:
         }
         unread: list[Unread] = []
         sentences = front_end.sentences(document.script, lexicon, unread)
-        return _begun(self._stretches(sentences, document, ways, told), told, unread)
+        return _begun(self._stretches(sentences, document, ways, told, unread), told, unread)
 
     def symbols(self, text: str, style: Style) -> Plan:
         """The plan of a text of symbols; raises as `Voice.plan` does."""
         told = controls(style, self._file)
-        return _begun(self._written(read_symbols(text), told), told, [])
+        unread: list[Unread] = []
+        return _begun(self._written(read_symbols(text), told, unread), told, unread)
 
-    def _sentences(self, sentences: Iterable[Sentence], told: Controls) -> Iterator[Part]:
+    def _sentences(
+        self, sentences: Iterable[Sentence], told: Controls, unread: list[Unread]
+    ) -> Iterator[Part]:
         """The text in what the acoustic model takes at once, read as it is asked for."""
         for number, sentence in enumerate(sentences):
-            yield from self._parts(sentence, number, sentence.words, told)
+            cut = self._cut(sentence.words, first=number == 0)
+            yield from self._parts(sentence, number, cut, told, unread)
 
-    def _written(self, sentences: Sequence[Sentence], told: Controls) -> Iterator[Part]:
+    def _written(
+        self, sentences: Sequence[Sentence], told: Controls, unread: list[Unread]
+    ) -> Iterator[Part]:
         """Sentences of symbols: what ends with #4 is said on its own, as it was written."""
         for number, sentence in enumerate(sentences):
             first = 0
             for last, word in enumerate(sentence.words, 1):
                 if word.break_after == 4:
-                    yield from self._parts(sentence, number, sentence.words[first:last], told)
+                    cut = self._cut(sentence.words[first:last])
+                    yield from self._parts(sentence, number, cut, told, unread, begins=first == 0)
                     first = last
 
+    def _cut(self, words: Sequence[Word], *, first: bool = False) -> Iterator[tuple[Word, ...]]:
+        """Words of a sentence, all or some, in what the acoustic model takes at once.
+
+        first: whether nothing is heard before them; then the first part is shorter.
+        """
+        return parts(words, self._longest, LONGEST_FIRST if first else None)
+
     def _parts(
-        self, sentence: Sentence, number: int, words: Sequence[Word], told: Controls
+        self,
+        sentence: Sentence,
+        number: int,
+        cut: Iterable[tuple[Word, ...]],
+        told: Controls,
+        unread: list[Unread],
+        *,
+        begins: bool = True,
     ) -> Iterator[Part]:
-        """Words of a sentence, all or some, in what the acoustic model takes at once."""
-        begins = words[0] is sentence.words[0]
-        for part in parts(words, self._longest):
+        """Words of a sentence as they were cut; begins: whether the first is the sentence's."""
+        for part in cut:
             said = _said(sentence, number, part, first=begins)
             begins = False
             pause_s = pause_after(part[-1].marks, self._file.pauses)
-            yield Part(self._ids(part, told), number, pause_s, said, tuple(symbol_spans(part)))
+            ids, spans = self._ids(part, told, unread), tuple(symbol_spans(part))
+            yield Part(ids, number, pause_s, said, spans)
 
     def _stretches(
         self,
@@ -101,6 +126,7 @@ class Planner:
         document: Document,
         ways: dict[Manner, Controls],
         plain: Controls,
+        unread: list[Unread],
     ) -> Iterator[Part]:
         stretches, marks = Stretches(document), Marks(document)
         after_s = 0.0
@@ -111,12 +137,12 @@ class Planner:
                 # Silence that is asked for is as long as it says, at any speed, and takes the
                 # place of the silence for punctuation.
                 before_s = max(0.0, stretch.pause_s * plain.speed - after_s)
-                for words in parts(stretch.words, self._longest):
+                for words in self._cut(stretch.words, first=number == 0 and begins):
                     said = _said(sentence, number, words, first=begins)
                     begins = False
                     after_s = self._after(stretch, words)
                     spans = tuple(symbol_spans(words))
-                    ids, due = self._ids(words, told), marks.before(spans)
+                    ids, due = self._ids(words, told, unread), marks.before(spans)
                     yield Part(ids, number, after_s, said, spans, due, told, before_s)
                     before_s = 0.0
 
@@ -129,8 +155,13 @@ class Planner:
     def _longest(self) -> int:
         return min(LONGEST_PART, self._file.acoustic.max_symbols)
 
-    def _ids(self, words: Sequence[Word], told: Controls) -> npt.NDArray[np.int64]:
+    def _ids(
+        self, words: Sequence[Word], told: Controls, unread: list[Unread]
+    ) -> npt.NDArray[np.int64]:
         spoken = symbols(words, emotion=told.emotion, speaker=told.speaker)
+        foreign = next((word for word in words if self._lacks(word)), None)
+        if foreign is not None:
+            self._tell_english(foreign, unread)
         return self._table.encode([self._known(symbol) for symbol in spoken])
 
     def _known(self, symbol: str) -> str:
@@ -139,18 +170,24 @@ class Planner:
         if not fallback:
             return symbol
         phone, tone, rest = symbol.removeprefix("{").split("$", 2)
-        if phone in fallback and phone.isalpha() and phone not in ("ga", "ge", "go"):
-            self._tell_english()
         return "{" + "$".join((fallback.get(phone, phone), fallback.get(tone, tone), rest))
 
-    def _tell_english(self) -> None:
-        if not self._english_told:
-            self._english_told = True
-            LOG.warning(
-                "voice %s was not trained on English: its words are said with the nearest Mandarin "
-                "sounds; give them Chinese readings in a lexicon where that is not good enough",
-                self._file.name,
-            )
+    def _lacks(self, word: Word) -> bool:
+        """Whether it has an English sound that the voice was not trained on, and nobody knows."""
+        return bool(self._lacking) and any(
+            not self._lacking.isdisjoint(syllable_phones(syllable.pinyin)[0])
+            for syllable in word.syllables
+        )
+
+    def _tell_english(self, word: Word, unread: list[Unread]) -> None:
+        """Once."""
+        self._lacking = set()
+        unread.append(Unread("english_as_mandarin", word.text, *word.span))
+        LOG.warning(
+            "voice %s was not trained on English: its words are said with the nearest Mandarin "
+            "sounds; give them Chinese readings in a lexicon where that is not good enough",
+            self._file.name,
+        )
 
 
 def _said(sentence: Sentence, number: int, words: tuple[Word, ...], *, first: bool) -> Said:

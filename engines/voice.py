@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 
 from engines.acoustic import AcousticModel, AcousticSessions
 from engines.errors import VoiceError
-from engines.marks import SpeechMark
+from engines.marks import KINDS, SpeechMark
+from engines.memo import Markup, Memo, Reading
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
 from engines.phrases import VoicePhrases
@@ -24,6 +25,7 @@ from engines.style import Style, emotions
 from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Lexicon
 from engines.text.lexicon_file import LexiconFile
+from engines.text.sentence import Unread
 
 __all__ = [
     "AudioChunk",
@@ -36,7 +38,7 @@ __all__ = [
     "VoiceInfo",
 ]
 
-Markup = Literal["text", "ssml", "symbols"]
+NO_WORDS = Lexicon()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,13 @@ class VoiceInfo:
     emotions: tuple[str, ...]
 
 
+class Recalled(NamedTuple):
+    """Speech that is at hand, and what of its text is not in it."""
+
+    chunks: Generator[AudioChunk, None, None]
+    unread: tuple[Unread, ...]
+
+
 @cache
 def front_end() -> FrontEnd:
     """The text front end, which all voices share; loading it takes about a second."""
@@ -96,6 +105,7 @@ class Voice:
         file = pack.file
         self._file = file
         self._planner = Planner(file)
+        self._memo = Memo()
         self.lexicon = LexiconFile.of_folder(pack.folder)
         sessions = {
             name: engines.get(name) or OrtSession(path, options.threads(name))
@@ -139,6 +149,7 @@ class Voice:
         phrases: PhraseUse = "use",
         *,
         markup: Markup = "text",
+        marks: Collection[str] = KINDS,
         lexicon: Lexicon | None = None,
     ) -> Plan:
         """Settle the style and read the first sentence; the others are read while it is spoken.
@@ -146,20 +157,48 @@ class Voice:
         Sentences that are long are spoken in parts; see `engines.text.clauses`. phrases: what part
         those that are kept have in it; see `Plan`.
         markup: what the text is: plain, a document of SSML (`engines.text.ssml`), or symbols
-        (`engines.text.symbol_text`). lexicon: words of this text alone, above those of the voice.
+        (`engines.text.symbol_text`). marks: their kinds that are wanted. lexicon: words of this
+        text alone, above those of the voice.
 
         Raises:
             TextError: nothing in the text can be spoken, or its markup is refused.
             StyleError: the voice lacks the speaker or emotion, or a number is out of range.
             VoiceError: voice_unsupported, the voice has no symbol for what the text says.
         """
-        words, style = (lexicon or Lexicon()).over(self.lexicon.lexicon), style or Style()
+        reading = self._reading(text, style, markup, lexicon)
+        known = self._memo.get(reading)
+        if known is not None:
+            return Plan(iter(known.parts), known.controls, phrases, list(known.unread), marks)
         if markup == "symbols":
-            plan = self._planner.symbols(text, style)
+            plan = self._planner.symbols(text, reading.style)
         else:
             make = self._planner.ssml if markup == "ssml" else self._planner.plain
-            plan = make(front_end(), text, style, words)
-        return replace(plan, phrases=phrases)
+            plan = make(front_end(), text, reading.style, reading.lexicon.over(reading.own))
+        return replace(self._memo.follow(reading, plan), phrases=phrases, marks=marks)
+
+    def recall(
+        self,
+        text: str,
+        style: Style | None = None,
+        *,
+        markup: Markup = "text",
+        marks: Collection[str] = KINDS,
+        lexicon: Lexicon | None = None,
+    ) -> Recalled | None:
+        """What `stream` would give of this text's plan, if all of it was said before and is in
+        memory: at once, in the caller's thread. None: it is not; raises nothing."""
+        known = self._memo.get(self._reading(text, style, markup, lexicon))
+        if known is None:
+            return None
+        chunks = self._pipeline.recall(known.parts, known.controls, marks)
+        return None if chunks is None else Recalled(chunks, known.unread)
+
+    def _reading(
+        self, text: str, style: Style | None, markup: Markup, lexicon: Lexicon | None
+    ) -> Reading:
+        front, own = front_end(), self.lexicon.lexicon
+        words = lexicon or NO_WORDS
+        return Reading(text, style or Style(), markup, words, own, front.lexicon, front.settings)
 
     def stream(
         self, plan: Plan, cancelled: Cancelled = lambda: False

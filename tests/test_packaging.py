@@ -264,6 +264,7 @@ def imported(path: Path) -> set[str]:
         ("examples", CLIENT["project"]["dependencies"]),
         ("training", DEVELOPMENT),
         ("benchmarks", DEVELOPMENT),
+        ("release", (*RUN_TIME, "packaging")),
         ("tests", DEVELOPMENT),
     ],
 )

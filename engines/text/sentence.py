@@ -41,10 +41,11 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Characters that are not in the speech, and why.
+    """Characters that are not in the speech, or not as they should be, and why.
 
     code: emoji_left_out (emoji and other pictures), character_unreadable (of a script that is not
-        read, or a sign that has no name), pinyin_refused (inline pinyin that cannot be said).
+        read, or a sign that has no name), pinyin_refused (inline pinyin that cannot be said),
+        english_as_mandarin (the first English word of a voice that was not trained on English).
     text: the characters. start, end: their span in the user's own text.
     """
 

@@ -53,15 +53,3 @@ def test_its_version_and_limits_are_those_of_the_code() -> None:
     assert DOCUMENT.startswith(f"# The wire protocol of sambertd, version {wire.PROTOCOL_MAX}\n")
     assert f"{wire.MAX_FRAME_BYTES:,} bytes" in DOCUMENT
     assert f"0 to {wire.MAX_CREDIT}" in section("say")
-
-
-def test_the_readme_of_the_client_runs(
-    daemon: LiveDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    readme = Path(__file__).resolve().parents[2] / "client" / "README.md"
-    examples = re.findall(r"```python\n(.*?)```", readme.read_text("utf-8"), re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SAMBERTD_ENDPOINT", daemon.endpoint)
-    for example in examples:
-        exec(compile(example, "README.md", "exec"), {})
-    assert (tmp_path / "speech.wav").stat().st_size == 44 + 7 * 1600

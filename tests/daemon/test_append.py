@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from sambertd_client import Client, RefusedError, SpeechError, cli
 
 from daemon.config import SpeakerConfig
-from daemon.job import LONG, Job, Text, TextFlow
+from daemon.job import Job, Text, TextFlow
 from daemon.pcm import PcmForm
 from daemon.scheduler import Scheduler
-from daemon.worker import Exhausted, Spoken, Starved, _advance
+from daemon.worker import Exhausted, Spoken, Starved, step
 from engines.style import Style
+from engines.text.flow import LONG
 from tests.daemon.live import Connect, LiveDaemon
 from tests.daemon.quiet_card import QuietCard
 from tests.daemon.tone import CHUNK, FAILS, SLOW, ToneVoice
@@ -177,12 +178,12 @@ def test_cancel_while_it_waits_for_text(client: Client) -> None:
 def test_the_engine_tells_that_it_lacks_text() -> None:
     voice = ToneVoice()
     job = Job(voice, deque(), Style(), PcmForm(16000), more=True)
-    assert isinstance(_advance(job), Starved)
+    assert isinstance(step(job), Starved)
     job.append("好。")
-    assert isinstance(_advance(job), Spoken)
+    assert isinstance(step(job), Spoken)
     job.end()
-    assert isinstance(_advance(job), Spoken)
-    assert isinstance(_advance(job), Exhausted)
+    assert isinstance(step(job), Spoken)
+    assert isinstance(step(job), Exhausted)
     assert job.unspoken == 0
 
 

@@ -16,7 +16,7 @@ from sambertd_client import protocol as wire
 
 from benchmarks import random_voice
 from daemon.cache_config import CacheConfig
-from daemon.config import Config, EngineConfig, SpeakerConfig
+from daemon.config import Config, EngineConfig, Limits, SpeakerConfig
 from daemon.server import Server
 from engines.pack import VoicePack
 from engines.store import Store
@@ -54,12 +54,14 @@ def start(folder: Path, voices: Path, endpoint: str) -> Iterator[Start]:
             thread.join(30)
             assert not thread.is_alive()
 
-    def start(**settings: object) -> Server:
+    def start(in_work: int = 4, **settings: object) -> Server:
         stop()
         cache = replace(CacheConfig(folder=folder / "phrases"), **settings)  # type: ignore[arg-type]
         engines = EngineConfig(build="never", store=folder / "engines")
         quiet = SpeakerConfig(enabled=False)
-        server = Server(Config(endpoint, voices, engines=engines, cache=cache, speaker=quiet))
+        server = Server(
+            Config(endpoint, voices, "", "info", Limits(in_work=in_work), engines, cache, quiet)
+        )
         thread = threading.Thread(target=server.run)
         running.append((server, thread))
         thread.start()
@@ -186,6 +188,55 @@ def test_other_engines_never_say_what_was_kept_of_these(
             time.sleep(0.02)
     assert say(endpoint)[1] == 0.0
     assert say(endpoint)[1] == 1.0
+
+
+def test_what_is_known_waits_for_nobody(start: Start, endpoint: str) -> None:
+    start(in_work=1)
+    fresh, _ = say(endpoint)
+    long = OTHER * 100
+    with Client(endpoint, timeout=30) as busy:
+        speech = busy.say(long, cache="ignore", credit=0)  # it has the only place, and keeps it
+        while not busy.status().in_work:
+            time.sleep(0.01)
+        waiting = busy.say(OTHER, cache="ignore")
+        assert waiting.position == 1
+        with Client(endpoint, timeout=30) as client:
+            known = client.say(TEXT)
+            assert (known.position, known.start_s) == (0, 0.0)
+            assert known.read() == fresh
+        assert busy.status().waiting == 1, "the place is still taken"
+        speech.cancel()
+
+
+def test_what_is_known_can_be_held_and_cancelled(start: Start, endpoint: str) -> None:
+    start()
+    fresh, _ = say(endpoint)
+    with Client(endpoint, timeout=30) as client:
+        speech = client.say(TEXT, credit=1)
+        head = next(iter(speech))
+        assert client.pause(speech.id).ids == [speech.id]
+        assert client.resume(speech.id).ids == [speech.id]
+        assert head + speech.read() == fresh
+        speech = client.say(TEXT, credit=0)
+        assert client.cancel(speech.id).ids == [speech.id]
+        assert speech.wait().why == "cancelled"
+        speech = client.say(TEXT, rate=8000)
+        pcm = speech.read()
+        assert speech.done is not None
+        assert (speech.done.cached, abs(2 * len(pcm) - len(fresh)) < 20) == (1.0, True)
+
+
+def test_marks_come_with_what_is_known(start: Start, endpoint: str) -> None:
+    start()
+    told = []
+    for _ in range(2):
+        with Client(endpoint, timeout=30) as client:
+            speech = client.say(TEXT, marks=["word"])
+            speech.read()
+            assert speech.done is not None
+            told.append((speech.marks, speech.done.cached))
+    assert told[0][0]
+    assert told[1] == (told[0][0], 1.0)
 
 
 def test_without_a_cache_all_is_made(

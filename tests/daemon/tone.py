@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +12,17 @@ from sambertd_client.protocol import Markup
 
 from daemon.voices import Shelf
 from engines.errors import EngineError, TextError
-from engines.marks import Kind, SpeechMark
+from engines.marks import KINDS, Kind, SpeechMark
 from engines.pipeline import PhraseUse
 from engines.style import Style
 from engines.text.lexicon import Lexicon
+from engines.text.sentence import Unread
 from engines.text.ssml import read_ssml
 from engines.text.symbol_text import read_symbols
 
 RATE = 16000
 CHUNK = 800  # samples per character
-FAILS, CRASHES, NOT_A_NUMBER, SLOW = "碎", "炸", "无", "慢"
+FAILS, CRASHES, NOT_A_NUMBER, SLOW, UNREAD = "碎", "炸", "无", "慢", "Ж"
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,14 @@ class ToneChunk:
     known: bool = False
 
 
+@dataclass
+class TonePlan:
+    text: str
+    style: Style
+    marks: Collection[str]
+    unread: list[Unread] = field(default_factory=list)
+
+
 class ToneVoice:
     """Keeps count of the streams it has open, to show that each is closed."""
 
@@ -61,27 +69,46 @@ class ToneVoice:
         /,
         *,
         markup: Markup = "text",
+        marks: Collection[str] = KINDS,
         lexicon: Lexicon | None = None,
-    ) -> tuple[str, Style]:
+    ) -> TonePlan:
         if markup == "ssml":
             text = read_ssml(text).script.text
         elif markup == "symbols":
             text = "".join("好" * len(w.syllables) for s in read_symbols(text) for w in s.words)
         if not any(character.isalnum() for character in text):
             raise TextError("text_empty", "there are no words in this text; write some")
+        if not text.strip(UNREAD + "。 "):
+            raise TextError("text_unreadable", "none of this can be read; write Chinese")
         self.plans.append(style)
-        return text, style
+        return TonePlan(text, style, marks)
 
-    def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[ToneChunk]:
+    def stream(self, plan: TonePlan, cancelled: Callable[[], bool], /) -> Iterator[ToneChunk]:
         self.open_streams += 1
         try:
-            text, style = plan
-            for index, character in enumerate(text):
+            for index, character in enumerate(plan.text):
                 if cancelled():
                     return
-                yield self._chunk(character, index, style.volume)
+                if character == UNREAD:
+                    plan.unread.append(Unread("character_unreadable", UNREAD, index, index + 1))
+                else:
+                    chunk = self._chunk(character, index, plan.style.volume)
+                    wanted = tuple(mark for mark in chunk.marks if mark.kind in plan.marks)
+                    yield replace(chunk, marks=wanted)
         finally:
             self.open_streams -= 1
+
+    def recall(
+        self,
+        text: str,
+        style: Style,
+        /,
+        *,
+        markup: str,
+        marks: Collection[str] = KINDS,
+        lexicon: Lexicon | None = None,
+    ) -> None:
+        """It keeps nothing."""
 
     def warm_up(self) -> None:
         self._chunk("a", 0, 1.0)

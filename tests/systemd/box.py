@@ -121,6 +121,11 @@ class Box:
         folder = os.path.dirname(path)
         self.run(f"mkdir -p {folder} && printf %s {shlex.quote(text)} > {path}")
 
+    def send(self, file: Path, to: str) -> None:
+        """Copy a file of this machine into the box."""
+        with file.open("rb") as content:
+            subprocess.run(self._enter(f"cat > {to}"), stdin=content, check=True)
+
     def journal(self, since: float, *options: str) -> str:
         """Messages of the daemon's unit, without dates."""
         self.run("journalctl --sync")

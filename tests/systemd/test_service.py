@@ -6,12 +6,12 @@ Run in the order of this file, by `make test-systemd`; the last test takes the s
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 
 import pytest
 
 from tests.systemd.box import SOURCE, WHEELS, Box, ended, report
+from tests.systemd.service import LONG, await_state, await_work, busy, main_pid, speak
 
 pytestmark = pytest.mark.systemd
 DROP_IN = "/run/systemd/system/sambertd.service.d/test.conf"
@@ -21,40 +21,6 @@ from sambertd_client import Client
 with Client("ipc:///run/sambertd/sambertd.sock", timeout=60) as client:
     print(client.status().state)
 """
-LONG = "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。" * 40
-
-
-def speak(box: Box, text: str = "你好", user: str = "kiosk", *, cut_off: bool = False) -> float:
-    """Seconds until a WAV of the text is there, asked for by a user of the box.
-
-    cut_off: the service may stop just then, which is told; then it is said again.
-    """
-    say = f"runuser -u {user} -- sambertctl say --out /tmp/{user}.wav {text}"
-    began = time.monotonic()
-    facts = box.run(say, check=not cut_off)
-    while cut_off and "(shutting_down)" in facts and time.monotonic() < began + 30:
-        facts = box.run(say, check=False)
-    took = time.monotonic() - began
-    assert re.search(r": [\d.]+ s of speech by voice yue", facts), facts
-    sound = box.run(f"tail -c +45 /tmp/{user}.wav | od -An -v -t d2 -w2 | sort -n | sed -n '1p;$p'")
-    low, high = (int(line) for line in sound.split())
-    assert low < -1000 < 1000 < high, "it is silent"
-    return took
-
-
-def main_pid(box: Box) -> int:
-    return int(box.fact("MainPID"))
-
-
-def await_state(box: Box, state: str, within_s: float, pid: int = 0) -> float:
-    """Seconds until the unit is in a state, with another process than `pid`."""
-    began = time.monotonic()
-    while box.fact("ActiveState") != state or (pid and main_pid(box) in (pid, 0)):
-        assert time.monotonic() - began < within_s, box.run(
-            "systemctl status sambertd", check=False
-        )
-        time.sleep(0.05)
-    return time.monotonic() - began
 
 
 def test_it_is_installed_and_ready(box: Box) -> None:
@@ -216,21 +182,6 @@ def test_settings_are_reloaded_while_it_speaks(box: Box) -> None:
         assert (words in box.fact("StatusText")) == (settings.count("-1") == 1)
     assert "and 5 waiting" in box.run("sambertctl info")
     box.run(f"cp -p /tmp/good.toml {config} && systemctl reload sambertd")
-
-
-def busy(box: Box) -> list[subprocess.Popen[str]]:
-    """Four clients with minutes of text each, in work."""
-    say = "runuser -u kiosk -- sambertctl say --out"
-    clients = [box.start(f"{say} /tmp/long{n}.wav {LONG}") for n in range(4)]
-    await_work(box, 4)
-    return clients
-
-
-def await_work(box: Box, utterances: int) -> None:
-    until = time.monotonic() + 20
-    while f"{utterances} in work" not in box.run("sambertctl status"):
-        assert time.monotonic() < until
-        time.sleep(0.1)
 
 
 def test_stop_under_load_is_soon_and_clean(box: Box) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, TextIO, Union
 
+import msgspec
+
 from . import protocol as wire
 from .client import Client
 from .endpoint import is_listening
@@ -160,6 +162,7 @@ def _report(utterance: Utterance, where: str, options: argparse.Namespace) -> No
             "where": where,
             "voice": utterance.voice,
             "why": done.why,
+            "warnings": [msgspec.to_builtins(warning) for warning in done.warnings],
             "heard_samples": done.heard_samples,
             "audio_s": round(done.audio_s, 3),
             "first_audio_ms": _rounded(utterance.ttfa_ms),

@@ -27,6 +27,8 @@ class Teller:
             self._progress.tell(self._so_far(reply))
         elif isinstance(reply, wire.Done):
             self._progress.clear()
+            for warning in reply.warnings:
+                self._progress.warn(f"sambertctl: warning: {warning.text}")
 
     def _so_far(self, told: wire.Progress) -> str:
         heard = told.samples if told.heard_samples is None else told.heard_samples

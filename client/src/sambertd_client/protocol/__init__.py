@@ -32,6 +32,7 @@ from .codes import (
     TEXT_EMPTY,
     TEXT_STALLED,
     TEXT_TOO_LONG,
+    TEXT_UNREADABLE,
     UNDECODABLE,
     UNKNOWN_EMOTION,
     UNKNOWN_SPEAKER,
@@ -110,6 +111,7 @@ from .speech import (
     Playing,
     Progress,
     Resumed,
+    TextWarning,
 )
 
 __all__ = [
@@ -136,6 +138,7 @@ __all__ = [
     "TEXT_EMPTY",
     "TEXT_STALLED",
     "TEXT_TOO_LONG",
+    "TEXT_UNREADABLE",
     "UNDECODABLE",
     "UNKNOWN_EMOTION",
     "UNKNOWN_SPEAKER",
@@ -200,6 +203,7 @@ __all__ = [
     "StatusReport",
     "Subscribe",
     "Subscribed",
+    "TextWarning",
     "Unload",
     "Unloaded",
     "Unsubscribe",

@@ -72,6 +72,15 @@ class Playing(Message, tag="playing", kw_only=True, frozen=True):
     at: int = 0  # the sample that sounds first now
 
 
+class TextWarning(msgspec.Struct, kw_only=True, frozen=True):
+    """Something of the text that is not said, or not as it should be."""
+
+    code: str
+    text: str  # for people
+    start: Optional[int] = None  # first character in the caller's own text
+    end: Optional[int] = None  # and the one after the last
+
+
 class Done(Message, tag="done", kw_only=True, frozen=True):
     """The last message of an accepted `say`."""
 
@@ -84,6 +93,8 @@ class Done(Message, tag="done", kw_only=True, frozen=True):
     heard_samples: Optional[int] = None  # that have sounded; None where the daemon cannot know
     ttfa_ms: Optional[float] = None  # `say` received -> first audio handed to its sink
     cached: float = 0.0  # share of the audio made that was kept from earlier, 0 to 1
+    # 32 at most
+    warnings: list[TextWarning] = msgspec.field(default_factory=list)
 
 
 class Cancelled(Message, tag="cancelled", kw_only=True, frozen=True):

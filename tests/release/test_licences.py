@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.licences import REFUSED, licence, packages
+from release.licences import REFUSED, licence, packages
 
 PAGE = Path(__file__).parent.parent.parent / "docs/LICENSES.md"
 

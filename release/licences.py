@@ -1,4 +1,4 @@
-"""The licences of what runs on a box: python -m benchmarks.licences > docs/LICENSES.md
+"""The licences of what runs on a box: python -m release.licences > docs/LICENSES.md
 
 Reads the names from requirements.lock and what each package says of itself from the packages
 installed here. Fails on a licence that a closed product could not live with.
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Protocol
 
 from packaging.requirements import Requirement
 
@@ -18,15 +19,25 @@ LOCK = Path(__file__).parent.parent / "requirements.lock"
 REFUSED = re.compile(r"(?<!L)A?GPL|Affero|(?<!Lesser )General Public", re.IGNORECASE)
 HEAD = """# Licences of the run-time packages
 
-Made by `python -m benchmarks.licences` from `requirements.lock` and what each package says of
+Made by `python -m release.licences` from `requirements.lock` and what each package says of
 itself. None is under the GPL. `soxr` is under the LGPL: it is a package of its own that can be
 replaced. hatchling, editables, packaging, pathspec, pluggy and trove-classifiers serve the
 installation alone. Not in the table: Python, and PortAudio (MIT), which the system brings. The
 voice and the tables of the text front end name theirs: [voices/yue/LICENSE](../voices/yue/LICENSE),
-`engines/text/data`.
+`engines/text/data`. For machines: `make sbom` writes all of it as CycloneDX.
 
 | package | licence |
 |---|---|"""
+
+
+class Facts(Protocol):
+    """The metadata of a package, installed or in a wheel."""
+
+    def __contains__(self, key: str, /) -> bool: ...
+
+    def __getitem__(self, key: str, /) -> str: ...
+
+    def get_all(self, name: str, failobj: None = None) -> list[str] | None: ...
 
 
 def packages(lock: Path = LOCK) -> Iterator[str]:
@@ -43,7 +54,11 @@ def licence(name: str) -> str:
 
     Raises importlib.metadata.PackageNotFoundError.
     """
-    facts = metadata.metadata(name)
+    return licence_in(metadata.metadata(name))
+
+
+def licence_in(facts: Facts) -> str:
+    """What a package says of its licence; "" where it says nothing."""
     said = next((facts[key] for key in ("License-Expression", "License") if key in facts), "")
     if not said or "\n" in said:  # some put the whole text there
         kinds = facts.get_all("Classifier") or []

@@ -1,0 +1,45 @@
+"""Whose turn of the engine it is. Pure policy.
+
+A stream that waits is begun as soon as a place is free: by priority, then of the client with the
+fewest in work, then the oldest. Else: first audio first, then those with room in their outbox, the
+speaker (it runs dry) before clients, then the client that waited longest, and its stream that did.
+While somebody waits for a place, a full outbox is no reason to pause: who has a place goes on to
+its end, so a slow client holds up nobody. What is known whole needs neither place nor turn.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+
+from daemon import precedence
+from daemon.stream import Stream
+
+
+def next_of(streams: Collection[Stream], places: int) -> Stream | None:
+    """Of the streams, in the order of their arrival, the one to be worked on; None: there is none.
+
+    places: how many of them may be open at once.
+    """
+    opened = [s for s in streams if s.started and not s.made and not s.known]
+    fresh = _next_fresh(streams, opened)
+    if fresh is not None and len(opened) < places:
+        return fresh
+    ready = [s for s in opened if fresh is not None or s.has_room]
+    last: dict[bytes, int] = {}  # turn of each client
+    for stream in opened:
+        last[stream.client] = max(stream.turn, last.get(stream.client, 0))
+    return min(ready, key=lambda s: (*_urgency(s), last[s.client], s.turn), default=None)
+
+
+def _next_fresh(streams: Collection[Stream], opened: list[Stream]) -> Stream | None:
+    in_work = Counter(stream.client for stream in opened)
+    waiting = (s for s in streams if s.waits)
+    return min(waiting, key=lambda s: (precedence.rank(s), in_work[s.client]), default=None)
+
+
+def _urgency(stream: Stream) -> tuple[bool, bool, int, int]:
+    """Less is more urgent. A priority counts until the first audio, and for the speaker's queue."""
+    sink = 0 if stream.plays else 1 if stream.streams else 2
+    rank = precedence.rank(stream) if stream.plays or not stream.has_begun else 0
+    return stream.has_begun, not stream.has_room, sink, rank

@@ -1,0 +1,105 @@
+"""What a box of another Python or processor needs, from requirements.lock, and its wheels.
+
+pip weighs the conditions in a list of packages (`; python_full_version < "3.11"`) on the Python it
+runs with, whatever target it is told; so they are weighed here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+LOCK = ROOT / "requirements.lock"
+DEV_LOCK = ROOT / "requirements-dev.lock"
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # by Debian's name
+GLIBC = (17, 28)  # manylinux_2_17 to 2_28: Debian 10, Ubuntu 20.04
+
+
+@dataclass(frozen=True)
+class Target:
+    """The Python, as "3.11", and Debian's name of the processor that wheels are for."""
+
+    python: str
+    arch: str
+
+    def __post_init__(self) -> None:
+        if self.python not in PYTHONS or self.arch not in MACHINES:
+            raise ValueError(
+                f"no packages for Python {self.python} on {self.arch}; "
+                f"choose of {', '.join(PYTHONS)} and {', '.join(MACHINES)}"
+            )
+
+    @property
+    def machine(self) -> str:
+        return MACHINES[self.arch]
+
+    def environment(self) -> dict[str, str]:
+        """For the conditions of requirements."""
+        return {
+            "python_version": self.python,
+            "python_full_version": f"{self.python}.9",
+            "platform_machine": self.machine,
+            "platform_system": "Linux",
+            "sys_platform": "linux",
+            "implementation_name": "cpython",
+            "platform_python_implementation": "CPython",
+        }
+
+    def platforms(self) -> list[str]:
+        """Tags of wheels that run there, the newest first."""
+        newest, oldest = GLIBC[1], GLIBC[0]
+        tags = [f"manylinux_2_{minor}_{self.machine}" for minor in range(newest, oldest - 1, -1)]
+        return [*tags, f"manylinux2014_{self.machine}"]
+
+
+def pins(target: Target, lock: Path = LOCK) -> list[str]:
+    """The lines of a lock file that count for a target, as `name==version`."""
+    found = []
+    for line in lock.read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            pin = Requirement(line)
+            if pin.marker is None or pin.marker.evaluate(target.environment()):
+                found.append(f"{pin.name}{pin.specifier}")
+    return found
+
+
+def resolve(target: Target, extras: list[str]) -> list[str]:
+    """The pins with those of extras of pyproject.toml (`build`); needs uv and the network.
+
+    Raises subprocess.CalledProcessError.
+    """
+    if not extras:
+        return pins(target)
+    command = [
+        *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-header"),
+        *("--no-annotate", "--group", "build", "--python-version", target.python),
+        *("--python-platform", f"{target.machine}-manylinux_2_{GLIBC[1]}"),
+        *("--no-emit-package", "sambertd-client", "--constraint", str(DEV_LOCK)),
+        *(word for extra in ("cpu", *extras) for word in ("--extra", extra)),
+        "pyproject.toml",
+    ]
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.split("\n")[:-1]
+
+
+def download(target: Target, wanted: list[str], folder: Path, source: Path | None = None) -> None:
+    """Put the wheels of `wanted` into a folder.
+
+    source: a folder of wheels to take them from, without the network.
+    Raises subprocess.CalledProcessError, after pip has said why.
+    """
+    command = [
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+        *("--no-deps", "--only-binary=:all:", "--dest", str(folder)),
+        *("--python-version", target.python, "--implementation", "cp"),
+        *(word for tag in target.platforms() for word in ("--platform", tag)),
+        *(("--no-index", "--find-links", str(source)) if source else ()),
+        *wanted,
+    ]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
