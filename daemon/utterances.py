@@ -218,7 +218,8 @@ class Utterances:
         """What is known whole is said without the engine, on the voice that it is known of."""
         if job.more or job.phrases not in ("use", "recall"):
             return
-        recalled = job.voice.recall(job.texts[0].text, job.style, markup=job.markup)
+        text = job.texts[0].text
+        recalled = job.voice.recall(text, job.style, markup=job.markup, marks=job.kinds)
         if recalled is not None:
             job.chunks, job.unread = recalled.chunks, recalled.unread
             job.spoken += len(job.texts.popleft().text)
