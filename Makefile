@@ -74,9 +74,11 @@ test-systemd: $(DEV)  ## install, kill, hang, upgrade in a throw-away systemd; n
 
 bench: $(DEV)  ## engines against PyTorch on this machine: a table, and bench.json
 	@$(BIN)/python -m benchmarks.speed --json bench.json $(ARGS)
+	@$(BIN)/python -m benchmarks.text_speed
 
 bench-text: $(DEV)  ## how well text is read: tables of cases; ARGS="--cpp DIR" for CPP too, see docs/TEXT.md
 	@$(BIN)/python -m benchmarks.text $(ARGS)
+	@$(BIN)/python -m benchmarks.text_speed
 
 fuzz: $(DEV)  ## 100,000 hostile messages to a live daemon (a quarter of a minute)
 	@$(BIN)/python -m benchmarks.fuzz $(ARGS)
