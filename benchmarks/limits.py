@@ -95,7 +95,7 @@ def client_rows(folder: Path, wanted: int) -> Iterator[Row]:
         seen = f"{answered} of {wanted} answered, {spoken} asked to speak and did"
         yield Row("clients connected at once", seen, "`LimitNOFILE=` of the unit: a file each")
         files = (after.files - before.files) / wanted
-        yield Row("memory per connected client", f"{each / 1024:.0f} KiB, {files:.1f} files", "")
+        yield Row("memory per connected client", f"{each / 1024:.0f} KiB, {files:.1f} files", "-")
 
 
 def voice_rows(folder: Path) -> Iterator[Row]:
@@ -134,10 +134,11 @@ def cache_rows(folder: Path) -> Iterator[Row]:
     assert cache is not None
     rate = cache.memory_bytes / seconds
     for where, mib in (("memory", 32), ("disk", 256)):
+        name = f"phrases {'in' if where == 'memory' else 'on'} {where}, as delivered"
         seen = (
             f"{mib} MiB: {mib * MIB / rate / 60:.0f} min of speech, {rate / 1000:.0f} kB a second"
         )
-        yield Row(f"phrases in {where}, as delivered", seen, f"`[cache] {where}_mb`")
+        yield Row(name, seen, f"`[cache] {where}_mb`")
 
 
 def refusal(client: Client, text: str) -> str:
