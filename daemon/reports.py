@@ -35,6 +35,7 @@ CAPABILITIES = (
     "stats",
     "events",
     "cache",
+    "prefetch",
     "access",
 )
 

@@ -186,8 +186,10 @@ class Voice:
     def _reading(
         self, text: str, style: Style | None, markup: Markup, lexicon: Lexicon | None
     ) -> Reading:
-        own = self.lexicon.lexicon if self.lexicon else NO_WORDS
-        return Reading(text, style or Style(), markup, lexicon or NO_WORDS, own)
+        own, style = self.lexicon.lexicon if self.lexicon else NO_WORDS, style or Style()
+        if style.speaker is None:  # or named: it is the same reading
+            style = replace(style, speaker=self.info.speakers[0])
+        return Reading(text, style, markup, lexicon or NO_WORDS, own)
 
     def stream(
         self, plan: Plan, cancelled: Cancelled = lambda: False

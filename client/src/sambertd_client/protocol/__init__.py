@@ -22,9 +22,11 @@ from .codes import (
     MAX_FRAME_BYTES,
     MAX_RATE,
     MIN_RATE,
+    NO_CACHE,
     NOT_ALLOWED,
     NOT_OPEN,
     NOT_READY,
+    PREFETCH_TEXTS,
     PROTOCOL_MAX,
     PROTOCOL_MIN,
     SHUTTING_DOWN,
@@ -83,7 +85,7 @@ from .message import (
     State,
     Why,
 )
-from .phrases import CacheFigures
+from .phrases import CacheFigures, Prefetch, Prefetched, PrefetchFailure, Prefetching
 from .requests import (
     Append,
     Cancel,
@@ -131,6 +133,8 @@ __all__ = [
     "NOT_ALLOWED",
     "NOT_OPEN",
     "NOT_READY",
+    "NO_CACHE",
+    "PREFETCH_TEXTS",
     "PROTOCOL_MAX",
     "PROTOCOL_MIN",
     "SHUTTING_DOWN",
@@ -182,6 +186,10 @@ __all__ = [
     "PhraseUse",
     "Playing",
     "Policy",
+    "Prefetch",
+    "PrefetchFailure",
+    "Prefetched",
+    "Prefetching",
     "Priority",
     "Progress",
     "ProtocolError",

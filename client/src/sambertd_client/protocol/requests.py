@@ -19,11 +19,15 @@ from .message import (
     Message,
     Name,
     PhraseUse,
+    Pitch,
     Policy,
     Priority,
     Scope,
     Sink,
+    Speed,
+    Volume,
 )
+from .phrases import Prefetch
 
 
 class Hello(Message, tag="hello", kw_only=True, frozen=True):
@@ -38,9 +42,9 @@ class Say(Message, tag="say", kw_only=True, frozen=True):
     voice: Optional[Name] = None
     speaker: Optional[Name] = None
     emotion: Name = "neutral"
-    speed: Annotated[float, Meta(ge=0.5, le=2.0)] = 1.0
-    pitch: Annotated[float, Meta(ge=-12.0, le=12.0)] = 0.0  # semitones
-    volume: Annotated[float, Meta(ge=0.0, le=2.0)] = 1.0
+    speed: Speed = 1.0
+    pitch: Pitch = 0.0
+    volume: Volume = 1.0
     credit: Annotated[int, Meta(ge=0, le=MAX_CREDIT)] = 0  # `audio` messages there is room for
     priority: Priority = "message"
     queue: Policy = "append"
@@ -112,6 +116,7 @@ class Engines(Message, tag="engines", kw_only=True, frozen=True):
 Request = Union[
     Hello,
     Say,
+    Prefetch,
     Append,
     End,
     Credit,
