@@ -1,6 +1,6 @@
 """The settings of the daemon: one TOML file, overridden by the command line, checked once.
 
-endpoint = "ipc:///run/sambertd/sambertd.sock"  # or tcp://127.0.0.1:PORT
+endpoint = "ipc:///run/sambertd/sambertd.sock"  # or tcp://127.0.0.1:PORT: see [access]
 voices = "/usr/share/sambertd/voices"           # a folder of voice packs
 voice = "name"                                  # the default voice; else the first by name
 log_level = "info"
@@ -14,9 +14,7 @@ append_s = 30.0     # an utterance whose text comes in pieces ends when none cam
 pause_s = 600.0     # an utterance that is paused for longer is cancelled
 stall_s = 15.0      # a client that takes no audio for so long is dropped
 
-[access]
-admins = []         # users that may also change what others say, and the daemon: ["operator"];
-                    # root and the daemon's own user always may
+[access]            # see daemon/access_config.py
 
 [engines]
 vocoder_threads = 2   # threads within one call of the vocoder
@@ -66,9 +64,9 @@ from dataclasses import dataclass, field, fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, get_type_hints
-from urllib.parse import urlsplit
 
 from sambertd_client.endpoint import daemon_endpoint
+from sambertd_client.keyring import default_folder as default_keys
 
 from daemon.access_config import AccessConfig
 from daemon.cache_config import CacheConfig, default_folder
@@ -80,7 +78,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-MAX_IPC_PATH = 107  # bytes of sun_path
 SYSTEM_VOICES = Path("/usr/share/sambertd/voices")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 BUILDS = ("background", "wait", "never")
@@ -157,6 +154,9 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         speaker = replace(speaker, device=options.device)
     if options.latency is not None:
         speaker = replace(speaker, latency_s=options.latency)
+    access = config.access
+    if options.listen is not None:
+        access = replace(access, listen=options.listen)
     engines = config.engines
     if options.build is not None:
         engines = replace(engines, build=options.build)
@@ -169,7 +169,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         "log_level": options.log_level,
     }
     chosen = {key: value for key, value in given.items() if value is not None}
-    return checked(replace(config, speaker=speaker, engines=engines, **chosen))
+    return checked(replace(config, speaker=speaker, engines=engines, access=access, **chosen))
 
 
 def only_checks(argv: Sequence[str]) -> bool:
@@ -180,7 +180,10 @@ def only_checks(argv: Sequence[str]) -> bool:
 def default(environ: Mapping[str, str]) -> Config:
     engines = EngineConfig(store=default_root(environ))
     cache = CacheConfig(folder=default_folder(environ))
-    return Config(daemon_endpoint(environ), default_voices(), engines=engines, cache=cache)
+    access = AccessConfig(keys=default_keys(environ))
+    return Config(
+        daemon_endpoint(environ), default_voices(), engines=engines, cache=cache, access=access
+    )
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
@@ -201,7 +204,9 @@ def _in(folder: Path, values: Config) -> Config:
     """Paths of the settings are meant from the file's own folder on."""
     engines = replace(values.engines, store=folder / values.engines.store)
     cache = replace(values.cache, folder=folder / values.cache.folder)
-    return replace(values, voices=folder / values.voices, engines=engines, cache=cache)
+    access = replace(values.access, keys=folder / values.access.keys)
+    voices = folder / values.voices
+    return replace(values, voices=voices, engines=engines, cache=cache, access=access)
 
 
 def checked(config: Config) -> Config:
@@ -220,10 +225,9 @@ def checked(config: Config) -> Config:
     between("cache.memory_mb", config.cache.memory_mb, 0, 65536)
     between("cache.disk_mb", config.cache.disk_mb, 0, 1_048_576)
     _check_speaker(config.speaker)
-    config.access.admin_uids()
+    config.access.check(config.endpoint)
     one_of("log_level", config.log_level, LOG_LEVELS)
     one_of("engines.build", config.engines.build, BUILDS)
-    _check_endpoint(config.endpoint)
     return config
 
 
@@ -234,29 +238,6 @@ def _check_speaker(speaker: SpeakerConfig) -> None:
     between("speaker.lead_in_s", speaker.lead_in_s, 0, 2)
     if speaker.idle_close_s != 0:
         between("speaker.idle_close_s", speaker.idle_close_s, 1, 86400)
-
-
-def _check_endpoint(endpoint: str) -> None:
-    if endpoint.startswith("ipc://"):
-        length = len(endpoint.removeprefix("ipc://").encode())
-        if not 1 <= length <= MAX_IPC_PATH:
-            raise ConfigError(
-                f"endpoint: a socket path has 1 to {MAX_IPC_PATH} bytes, this one {length}; "
-                "choose a shorter folder with --endpoint ipc:///path"
-            )
-        return
-    try:
-        url = urlsplit(endpoint)
-        host, port = url.hostname, url.port
-    except ValueError as error:
-        raise ConfigError(f"endpoint: {endpoint!r}: {error}") from error
-    if url.scheme != "tcp" or not host or port is None:
-        raise ConfigError(f"endpoint: {endpoint!r}; write ipc:///path or tcp://127.0.0.1:PORT")
-    if host not in ("127.0.0.1", "::1"):
-        raise ConfigError(
-            f"endpoint: {host} is open to the network and this daemon has no encryption yet; "
-            "listen on tcp://127.0.0.1:PORT and forward it, for example with ssh -L"
-        )
 
 
 def _fill(settings: Any, table: Mapping[str, Any], prefix: str) -> Any:
@@ -304,6 +285,8 @@ def _parser() -> argparse.ArgumentParser:
     checking = "show the settings as they would count, or what is wrong with them, and end"
     parser.add_argument("--check-config", action="store_true", help=checking)
     parser.add_argument("--endpoint", help="ipc:///path or tcp://127.0.0.1:PORT")
+    listen = "also here, encrypted, for those with a key: tcp://0.0.0.0:PORT"
+    parser.add_argument("--listen", metavar="ENDPOINT", help=listen)
     parser.add_argument("--voices", type=Path, metavar="DIR", help="folder of voice packs")
     parser.add_argument("--voice", metavar="NAME", help="the default voice")
     parser.add_argument("--device", metavar="NAME", help="part of the name of the sound device")

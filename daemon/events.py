@@ -29,6 +29,7 @@ class Post(Protocol):
 class Subscription:
     id: str
     kinds: frozenset[str]
+    owner: str = ""
     seq: int = 0  # of the next event
 
 
@@ -45,7 +46,7 @@ class Events:
     def __len__(self) -> int:
         return len(self._subscribed)
 
-    def subscribe(self, client: bytes, request: wire.Subscribe) -> wire.Subscribed:
+    def subscribe(self, client: bytes, request: wire.Subscribe, owner: str) -> wire.Subscribed:
         """From now on; in the place of an earlier one of this client. Raises RefusedError."""
         kinds = frozenset(request.kinds or get_args(wire.EventKind))
         known = self._subscribed.get(client)
@@ -55,11 +56,15 @@ class Events:
             text = f"{MOST_SUBSCRIBERS} clients have subscribed, no more can; try again later"
             raise RefusedError(wire.BUSY, text)
         else:
-            known = self._subscribed[client] = Subscription(request.id, kinds)
+            known = self._subscribed[client] = Subscription(request.id, kinds, owner)
         return wire.Subscribed(id=request.id, next_seq=known.seq)
 
     def unsubscribe(self, client: bytes) -> None:
         self._subscribed.pop(client, None)
+
+    def banish(self, owner: str) -> None:
+        """No more events for the connections of an owner."""
+        self._subscribed = {c: one for c, one in self._subscribed.items() if one.owner != owner}
 
     def about(
         self, kind: wire.EventKind, stream: Stream, why: str = "", code: str | None = None

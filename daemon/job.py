@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from sambertd_client.protocol import Markup, PhraseUse
 
@@ -14,50 +12,10 @@ from daemon.pcm import PcmForm
 from daemon.voices import AudioChunk, SpeakingVoice
 from daemon.warned import Warnings
 from engines.style import Style
+from engines.text.flow import Text, TextFlow
 from engines.text.sentence import Unread
 
-LONG = 60  # characters without the end of a sentence that are cut at a clause
-_ENDS = re.compile(r"(?:[。！？!?；;…\n]+[”’」』）)\"']*|\.(?=\s))")
-_CLAUSES = re.compile(r"[，,、：:](?!\d)")
-
-
-class Text(NamedTuple):
-    """What is said at once, and where in all of the client's text it begins."""
-
-    text: str
-    start: int
-
-
-class TextFlow:
-    """Cuts text that arrives in pieces into sentences, each as soon as its end is there."""
-
-    def __init__(self) -> None:
-        self._rest = ""
-        self._start = 0  # of the rest, in all that was fed
-
-    def __len__(self) -> int:
-        """Characters of the sentence that has no end yet."""
-        return len(self._rest)
-
-    def feed(self, text: str) -> list[Text]:
-        """The sentences that this piece completes; a long one is cut at its last clause."""
-        self._rest += text
-        ends = [found.end() for found in _ENDS.finditer(self._rest)]
-        if not ends and len(self._rest) > LONG:
-            ends = [found.end() for found in _CLAUSES.finditer(self._rest)][-1:]
-        starts = [0, *ends]
-        whole, base = self._rest, self._start
-        self._rest, self._start = whole[starts[-1] :], base + starts[-1]
-        found = [
-            Text(whole[start:end], base + start) for start, end in zip(starts, ends, strict=False)
-        ]
-        return [sentence for sentence in found if sentence.text.strip()]
-
-    def end(self) -> list[Text]:
-        """What is left, the last sentence."""
-        rest, self._rest = Text(self._rest, self._start), ""
-        self._start += len(rest.text)
-        return [rest] if rest.text.strip() else []
+__all__ = ["Job", "Text", "TextFlow"]
 
 
 @dataclass(eq=False, slots=True)

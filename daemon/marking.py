@@ -17,12 +17,11 @@ WORDS = frozenset({"word"})  # that a pause on the speaker asks for
 
 
 def placed(marks: Iterable[SpeechMark], job: Job) -> Iterator[SpeechMark]:
-    """Those the job wants, of the stream of its text at hand."""
+    """Those of the stream of a job's text at hand."""
     for mark in marks:
-        if mark.kind in job.kinds:
-            start, end = (job.form.at(job.before + at) for at in (mark.start, mark.end))
-            span = mark.span and (job.text_start + mark.span[0], job.text_start + mark.span[1])
-            yield SpeechMark(mark.kind, start, end, mark.text, job.base + mark.sentence, span)
+        start, end = (job.form.at(job.before + at) for at in (mark.start, mark.end))
+        span = mark.span and (job.text_start + mark.span[0], job.text_start + mark.span[1])
+        yield SpeechMark(mark.kind, start, end, mark.text, job.base + mark.sentence, span)
 
 
 def message(request_id: str, marks: Iterable[SpeechMark]) -> wire.Marks:

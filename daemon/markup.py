@@ -6,7 +6,7 @@ import re
 
 from sambertd_client.protocol import Markup
 
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")  # linear, whatever the text
 _SYLLABLE = re.compile(
     r"\$s_(?:begin|both)\b|(?<!\S)[a-zü:]+[1-5](?!\S)|(?<!\S)[A-Z]{2}[0-2](?!\S)"
 )

@@ -82,10 +82,12 @@ class Prefetcher:
         """The ids of those that a cancel means; never all of somebody's: they make no sound."""
         return [asked.request.id for asked in self._owned(whose) if asked.request.id == target]
 
-    def cancel(self, whose: Whose, ids: Collection[str]) -> None:
-        for asked in self._owned(whose):
-            if asked.request.id in ids:
-                self._end(asked, "cancelled")
+    def cancel(self, whose: Whose, ids: Collection[str] | None = None) -> list[str]:
+        """End these of somebody's, None: all; the ids of those that there were."""
+        chosen = [one for one in self._owned(whose) if ids is None or one.request.id in ids]
+        for asked in chosen:
+            self._end(asked, "cancelled")
+        return [asked.request.id for asked in chosen]
 
     def end_all(self, code: str, text: str) -> None:
         for asked in list(self._asked):
@@ -144,7 +146,7 @@ class Prefetcher:
         except RefusedError as refusal:
             self._settle(asked, refusal.code, str(refusal))
             return None
-        if voice.recall(text, asked.style, markup=request.markup) is not None:
+        if voice.recall(text, asked.style, markup=request.markup, marks=()) is not None:
             self._settle(asked)
             return None
         form = PcmForm(voice.info.sample_rate)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 
 from sambertd_client import protocol as wire
 
@@ -21,6 +22,7 @@ from daemon import worker as engine
 from daemon.building import Builder
 from daemon.config import Config
 from daemon.delivery import Deliverer
+from daemon.key_ring import KeyRing
 from daemon.lock import EndpointLock, LockError
 from daemon.notify import Notifier
 from daemon.peers import Peers
@@ -71,7 +73,10 @@ class Server:
         path = config.socket_path
         self._lock = EndpointLock(path) if path else None
         self._transport = Transport(self._waker)
-        self._peers = Peers(config.access.admin_uids())
+        access = config.access
+        self._encrypted = access.encrypted(config.endpoint)
+        self._ring = KeyRing(access.keys) if self._encrypted else None
+        self._peers = Peers(access.admin_uids(), self._ring, loopback=access.insecure_loopback)
         self._worker = engine.Worker(self._waker.set)
         self._swapper = Swapper(self._waker.set)
         self._speaker = Speaker(config.speaker, self._waker.set)
@@ -145,15 +150,26 @@ class Server:
         fd = activation.inherited(os.environ, path)
         if self._lock is not None:
             self._lock.acquire(keep_socket=fd is not None)
-        self._transport.bind(self._config.endpoint, path, fd)
-        log.info("listening on %s", self._config.endpoint)
+        self._listen(path, fd)
         self._worker.start(lambda: self._load(self._tell))
+
+    def _listen(self, path: Path | None, fd: int | None) -> None:
+        """Raises TransportError."""
+        if self._config.endpoint not in self._encrypted:
+            self._transport.bind(self._config.endpoint, path, fd)
+            log.info("listening on %s", self._config.endpoint)
+        for endpoint in self._encrypted:
+            assert self._ring is not None
+            self._transport.bind_encrypted(endpoint, self._ring)
+            log.info("listening on %s, encrypted", endpoint)
 
     def _serve(self) -> None:
         while not self._should_stop:
             self._transport.wait(self._pause_s())
             for came in self._transport.receive():
                 self._service.receive(came.client, came.frames, self._peers.of(came.origin))
+            for owner in self._peers.gone():
+                self._service.banish(owner)
             self._take_results()
             if self._should_reload:
                 self._should_reload = False

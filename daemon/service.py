@@ -28,6 +28,8 @@ from daemon.swapping import Made, Swapper
 from daemon.utterances import Utterances
 from daemon.voices import Shelf
 
+log = logging.getLogger(__name__)
+
 
 class Service:
     """The state of the daemon as clients see it."""
@@ -149,7 +151,8 @@ class Service:
                 told = reports.stats(request.id, self._life, shelf, self._stats, speaker, events)
                 self._deliverer.reply(client, told)
             case wire.Subscribe():
-                self._deliverer.reply(client, self._deliverer.events.subscribe(client, request))
+                subscribed = self._deliverer.events.subscribe(client, request, peer.owner)
+                self._deliverer.reply(client, subscribed)
             case wire.Unsubscribe():
                 self._deliverer.events.unsubscribe(client)
             case wire.Hello():
@@ -170,6 +173,12 @@ class Service:
                     request.id, self._utterances.shelf, self._builds, self._config.engines
                 )
                 self._deliverer.reply(client, report)
+
+    def banish(self, owner: str) -> None:
+        """An owner may do nothing any more: what it said ends, and it hears of nothing."""
+        ids = self._utterances.banish(owner)
+        self._deliverer.events.banish(owner)
+        log.warning("%s is allowed no more; %d requests end", owner, len(ids))
 
     def step(self) -> None:
         """Deliver what is made and give the engine its next turn."""

@@ -19,6 +19,9 @@ PINNED = (
     "engines.gpu_memory_mb",
     "engines.store",
     "cache",
+    "access.listen",
+    "access.keys",
+    "access.insecure_loopback",
 )
 
 

@@ -1,6 +1,6 @@
 """The socket: a ROUTER that never blocks, and a way for other threads to wake its loop.
 
-The only importer of zmq in the daemon. Used by one thread, except `Waker.set`.
+With daemon/gate.py the only importer of zmq in the daemon. Used by one thread, except `Waker.set`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import zmq
+from sambertd_client.errors import KeyFileError
+from sambertd_client.keyring import server_key
 from sambertd_client.protocol import MAX_FRAME_BYTES
 
+from daemon.gate import Gate
+from daemon.key_ring import KeyRing
 from daemon.peers import Origin
 
 SOCKET_MODE = 0o660
@@ -81,6 +85,7 @@ class Transport:
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(waker.fd, zmq.POLLIN)
+        self._gate: Gate | None = None
 
     def bind(self, endpoint: str, socket_path: Path | None, fd: int | None = None) -> None:
         """Listen; a socket file is for its owner and group only. Raises TransportError.
@@ -101,10 +106,27 @@ class Transport:
         finally:
             os.umask(old)
 
+    def bind_encrypted(self, endpoint: str, ring: KeyRing) -> None:
+        """Listen also there, for those whose key is in the ring. Raises TransportError."""
+        try:
+            if not zmq.has("curve"):
+                raise TransportError("this ZeroMQ cannot encrypt; install pyzmq from PyPI")
+            if self._gate is None:
+                secret = server_key(ring.folder).secret
+                self._gate = Gate(self._context, ring)
+                self._gate.guard(self._socket, secret)
+                self._poller.register(self._gate.socket, zmq.POLLIN)
+            self._socket.setsockopt(zmq.USE_FD, -1)
+            self._socket.bind(endpoint)
+        except (KeyFileError, zmq.ZMQError) as error:
+            raise TransportError(f"cannot listen on {endpoint}: {error}") from error
+
     def wait(self, timeout_s: float) -> None:
         """Return when a message came, the waker was set, or the time is over."""
         self._poller.poll(max(0, int(timeout_s * 1000)))
         self._waker.clear()
+        if self._gate is not None:
+            self._gate.answer()
 
     def receive(self) -> Iterator[Received]:
         """Messages that are here now; at most MAX_BATCH, fair to clients."""
@@ -118,7 +140,11 @@ class Transport:
                 part = self._socket.recv(zmq.NOBLOCK)
                 if len(frames) < MAX_PARTS:
                     frames.append(part)
-            yield Received(client.bytes, Origin(_fact(client, "Peer-Address")), frames)
+            yield Received(client.bytes, self._origin(client), frames)
+
+    def _origin(self, frame: zmq.Frame) -> Origin:
+        key = "" if self._gate is None else self._gate.key_of(_fact(frame, "User-Id"))
+        return Origin(_fact(frame, "Peer-Address"), key)
 
     def send(self, client: bytes, frames: list[bytes]) -> Delivery:
         try:
@@ -134,6 +160,8 @@ class Transport:
     def close(self) -> None:
         """Give queued replies half a second to leave, then close."""
         self._socket.close()
+        if self._gate is not None:
+            self._gate.close()
         self._context.term()
 
 

@@ -118,6 +118,11 @@ class Utterances:
         self._deliverer.reply(client, wire.Cancelled(id=request.id, ids=ids + ahead))
         self.prefetcher.cancel(whose, ahead)
 
+    def banish(self, owner: str) -> list[str]:
+        """All that an owner has asked for ends; the ids."""
+        whose = Whose(owner=owner)
+        return self._scheduler.cancel(whose, None) + self.prefetcher.cancel(whose)
+
     def take(self, result: engine.Turn) -> None:
         """Book one result of the engine."""
         if result.job is self.prefetcher.turn:
@@ -255,7 +260,8 @@ class Utterances:
         """What is known whole is said without the engine, on the voice that it is known of."""
         if job.more or job.phrases not in ("use", "recall"):
             return
-        recalled = job.voice.recall(job.texts[0].text, job.style, markup=job.markup)
+        text = job.texts[0].text
+        recalled = job.voice.recall(text, job.style, markup=job.markup, marks=job.kinds)
         if recalled is not None:
             job.chunks, job.unread = recalled.chunks, recalled.unread
             job.spoken += len(job.texts.popleft().text)

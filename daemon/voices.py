@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -98,10 +98,19 @@ class SpeakingVoice(Protocol):
     @property
     def info(self) -> VoiceInfo: ...
     def plan(
-        self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup
+        self,
+        text: str,
+        style: Style,
+        phrases: PhraseUse,
+        /,
+        *,
+        markup: Markup,
+        marks: Collection[str],
     ) -> SpokenPlan: ...
     def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
-    def recall(self, text: str, style: Style, /, *, markup: Markup) -> RecalledSpeech | None: ...
+    def recall(
+        self, text: str, style: Style, /, *, markup: Markup, marks: Collection[str]
+    ) -> RecalledSpeech | None: ...
     def warm_up(self) -> None: ...
     def close(self) -> None: ...
 

@@ -6,7 +6,7 @@ exactly so long it then is; so marks are known ahead of the audio and need no al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -19,6 +19,7 @@ from engines.text.symbols import syllable_phones
 from engines.visemes import REST, shapes
 
 Kind = Literal["sentence", "user", "word", "syllable", "viseme"]
+KINDS: Final = frozenset[str](get_args(Kind))
 _ORDER: Final = {kind: rank for rank, kind in enumerate(get_args(Kind))}  # what holds others first
 
 
@@ -61,12 +62,13 @@ def speech_marks(
     hop: int,
     start: int,
     users: Sequence[tuple[int, str]] = (),
+    kinds: Container[str] = KINDS,
 ) -> tuple[SpeechMark, ...]:
     """Marks in the order in which they begin, what holds others before those.
 
     durations: frames (T,) of each symbol: the phones of a word, and behind them its break.
     hop: samples per frame. start: sample at which the part begins. users: names of marks of the
-    user's, each before a symbol, or after all at T.
+    user's, each before a symbol, or after all at T. kinds: those that are wanted.
 
     Raises:
         ValueError: there are not as many durations as symbols.
@@ -75,27 +77,33 @@ def speech_marks(
     if symbols != len(durations):
         raise ValueError(f"{len(durations)} durations for {symbols} symbols")
     at = [start + hop * int(frames) for frames in (0, *np.cumsum(durations))]
-    marks = list(_words(said.words, at, said.sentence))
-    marks += [SpeechMark("user", at[n], at[n], name, said.sentence) for n, name in users]
-    if said.text:
+    marks = list(_words(said.words, at, said.sentence, kinds))
+    if "user" in kinds:
+        marks += [SpeechMark("user", at[n], at[n], name, said.sentence) for n, name in users]
+    if said.text and "sentence" in kinds:
         marks.append(SpeechMark("sentence", at[0], at[-1], said.text, said.sentence, said.span))
     return tuple(sorted(marks, key=lambda mark: (mark.start, _ORDER[mark.kind])))
 
 
-def _words(words: Sequence[Word], at: Sequence[int], sentence: int) -> Iterator[SpeechMark]:
+def _words(
+    words: Sequence[Word], at: Sequence[int], sentence: int, kinds: Container[str]
+) -> Iterator[SpeechMark]:
     """Words, each with its syllables and visemes. at: where the symbols begin, and their end."""
-    symbol = 0
+    symbol, syllables, visemes = 0, "syllable" in kinds, "viseme" in kinds
     for word in words:
         first = symbol
         for syllable in word.syllables:
             phones, span = syllable_phones(syllable.pinyin)[0], syllable.span
             end = symbol + len(phones)
-            yield SpeechMark("syllable", at[symbol], at[end], syllable.pinyin, sentence, span)
-            for n, phone in enumerate(phones, symbol):
+            if syllables:
+                yield SpeechMark("syllable", at[symbol], at[end], syllable.pinyin, sentence, span)
+            for n, phone in enumerate(phones if visemes else (), symbol):
                 yield from _visemes(shapes(phone), at[n], at[n + 1], sentence, span)
             symbol = end
-        yield SpeechMark("word", at[first], at[symbol], word.text, sentence, word.span)
-        yield from _visemes((REST,), at[symbol], at[symbol + 1], sentence, None)
+        if "word" in kinds:
+            yield SpeechMark("word", at[first], at[symbol], word.text, sentence, word.span)
+        if visemes:
+            yield from _visemes((REST,), at[symbol], at[symbol + 1], sentence, None)
         symbol += 1
 
 

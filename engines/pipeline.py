@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import chain
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from engines.acoustic import AcousticModel, MelStream, PostnetStream
 from engines.decoding import Alone, Decoder, Together
 from engines.handover import Handover, Stopped
-from engines.marks import Said, SpeechMark, speech_marks
+from engines.marks import KINDS, Said, SpeechMark, speech_marks
 from engines.pack import VoiceFile
 from engines.phrases import Phrase, VoicePhrases
 from engines.session import Floats, Session
@@ -71,13 +71,15 @@ class Plan:
     """What to say, part by part as they are needed, and how. A plan can be spoken once.
 
     phrases: whether those that are kept from earlier are used, and new ones kept.
-    unread: what of the text is not in the speech; it grows as parts are taken.
+    unread: what of the text is not in the speech; it grows as parts are taken. marks: their kinds
+    that are wanted.
     """
 
     parts: Iterator[Part]
     controls: Controls
     phrases: PhraseUse = "use"
     unread: list[Unread] = field(default_factory=list)
+    marks: Collection[str] = KINDS
 
     def told(self, part: Part) -> Controls:
         """How a part is said."""
@@ -100,10 +102,10 @@ class _Start:
     def frames(self) -> int:
         return int(self.durations.sum())
 
-    def marks(self, hop: int, at: int) -> tuple[SpeechMark, ...]:
+    def marks(self, hop: int, at: int, kinds: Collection[str]) -> tuple[SpeechMark, ...]:
         """Of the part, which begins at sample `at`."""
-        said = self.part.said
-        return speech_marks(said, self.durations, hop, at, self.part.marks) if said else ()
+        said = self.part.said if kinds else None
+        return speech_marks(said, self.durations, hop, at, self.part.marks, kinds) if said else ()
 
 
 Items = Handover[_Start | Floats]
@@ -155,13 +157,13 @@ class Pipeline:
         work.result()
 
     def recall(
-        self, parts: Sequence[Part], controls: Controls
+        self, parts: Sequence[Part], controls: Controls, marks: Collection[str] = KINDS
     ) -> Generator[AudioChunk, None, None] | None:
         """The same audio where all of it is kept in memory: no model, no thread, no disk.
 
         None: some of it is not there. It takes no place of the streams.
         """
-        plan = Plan(iter(parts), controls, "recall")
+        plan = Plan(iter(parts), controls, "recall", marks=marks)
         told = [(part.ids, plan.told(part)) for part in parts]
         found = self._phrases.recall(told) if self._phrases else None
         if found is None:
@@ -208,7 +210,7 @@ class Pipeline:
         while isinstance(start := items.get(), _Start):
             pause = self._pause(start.pause_s, plan.controls)
             end = at + len(pause) + start.frames * hop
-            marks = start.marks(hop, at + len(pause))
+            marks = start.marks(hop, at + len(pause), plan.marks)
             speech = self._speech(start, plan, items)
             for pcm in chain([pause] if len(pause) else [], speech):
                 yield AudioChunk(pcm, start.part.sentence, marks, start.known is not None)

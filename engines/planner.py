@@ -16,7 +16,7 @@ from engines.pauses import pause_after
 from engines.pipeline import Part, Plan
 from engines.stretches import Marks, Stretch, Stretches
 from engines.style import Controls, Style, controls
-from engines.text.clauses import LONGEST_PART, parts
+from engines.text.clauses import LONGEST_FIRST, LONGEST_PART, parts
 from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Lexicon
 from engines.text.manner import Manner
@@ -80,7 +80,8 @@ class Planner:
     ) -> Iterator[Part]:
         """The text in what the acoustic model takes at once, read as it is asked for."""
         for number, sentence in enumerate(sentences):
-            yield from self._parts(sentence, number, sentence.words, told, unread)
+            cut = self._cut(sentence.words, first=number == 0)
+            yield from self._parts(sentence, number, cut, told, unread)
 
     def _written(
         self, sentences: Sequence[Sentence], told: Controls, unread: list[Unread]
@@ -90,21 +91,29 @@ class Planner:
             first = 0
             for last, word in enumerate(sentence.words, 1):
                 if word.break_after == 4:
-                    words = sentence.words[first:last]
-                    yield from self._parts(sentence, number, words, told, unread)
+                    cut = self._cut(sentence.words[first:last])
+                    yield from self._parts(sentence, number, cut, told, unread, begins=first == 0)
                     first = last
+
+    def _cut(self, words: Sequence[Word], *, first: bool = False) -> Iterator[tuple[Word, ...]]:
+        """Words of a sentence, all or some, in what the acoustic model takes at once.
+
+        first: whether nothing is heard before them; then the first part is shorter.
+        """
+        return parts(words, self._longest, LONGEST_FIRST if first else None)
 
     def _parts(
         self,
         sentence: Sentence,
         number: int,
-        words: Sequence[Word],
+        cut: Iterable[tuple[Word, ...]],
         told: Controls,
         unread: list[Unread],
+        *,
+        begins: bool = True,
     ) -> Iterator[Part]:
-        """Words of a sentence, all or some, in what the acoustic model takes at once."""
-        begins = words[0] is sentence.words[0]
-        for part in parts(words, self._longest):
+        """Words of a sentence as they were cut; begins: whether the first is the sentence's."""
+        for part in cut:
             said = _said(sentence, number, part, first=begins)
             begins = False
             pause_s = pause_after(part[-1].marks, self._file.pauses)
@@ -128,7 +137,7 @@ class Planner:
                 # Silence that is asked for is as long as it says, at any speed, and takes the
                 # place of the silence for punctuation.
                 before_s = max(0.0, stretch.pause_s * plain.speed - after_s)
-                for words in parts(stretch.words, self._longest):
+                for words in self._cut(stretch.words, first=number == 0 and begins):
                     said = _said(sentence, number, words, first=begins)
                     begins = False
                     after_s = self._after(stretch, words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from engines.acoustic import AcousticModel, AcousticSessions
 from engines.errors import VoiceError
-from engines.marks import SpeechMark
+from engines.marks import KINDS, SpeechMark
 from engines.memo import Markup, Memo, Reading
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
@@ -144,6 +144,7 @@ class Voice:
         phrases: PhraseUse = "use",
         *,
         markup: Markup = "text",
+        marks: Collection[str] = KINDS,
         lexicon: Lexicon | None = None,
     ) -> Plan:
         """Settle the style and read the first sentence; the others are read while it is spoken.
@@ -151,7 +152,8 @@ class Voice:
         Sentences that are long are spoken in parts; see `engines.text.clauses`. phrases: what part
         those that are kept have in it; see `Plan`.
         markup: what the text is: plain, a document of SSML (`engines.text.ssml`), or symbols
-        (`engines.text.symbol_text`). lexicon: words of this text alone, above those of the voice.
+        (`engines.text.symbol_text`). marks: their kinds that are wanted. lexicon: words of this
+        text alone, above those of the voice.
 
         Raises:
             TextError: nothing in the text can be spoken, or its markup is refused.
@@ -161,13 +163,13 @@ class Voice:
         reading = self._reading(text, style, markup, lexicon)
         known = self._memo.get(reading)
         if known is not None:
-            return Plan(iter(known.parts), known.controls, phrases, list(known.unread))
+            return Plan(iter(known.parts), known.controls, phrases, list(known.unread), marks)
         if markup == "symbols":
             plan = self._planner.symbols(text, reading.style)
         else:
             make = self._planner.ssml if markup == "ssml" else self._planner.plain
             plan = make(front_end(), text, reading.style, reading.lexicon.over(reading.own))
-        return replace(self._memo.follow(reading, plan), phrases=phrases)
+        return replace(self._memo.follow(reading, plan), phrases=phrases, marks=marks)
 
     def recall(
         self,
@@ -175,13 +177,16 @@ class Voice:
         style: Style | None = None,
         *,
         markup: Markup = "text",
+        marks: Collection[str] = KINDS,
         lexicon: Lexicon | None = None,
     ) -> Recalled | None:
         """What `stream` would give of this text's plan, if all of it was said before and is in
         memory: at once, in the caller's thread. None: it is not; raises nothing."""
         known = self._memo.get(self._reading(text, style, markup, lexicon))
-        chunks = None if known is None else self._pipeline.recall(known.parts, known.controls)
-        return None if known is None or chunks is None else Recalled(chunks, known.unread)
+        if known is None:
+            return None
+        chunks = self._pipeline.recall(known.parts, known.controls, marks)
+        return None if chunks is None else Recalled(chunks, known.unread)
 
     def _reading(
         self, text: str, style: Style | None, markup: Markup, lexicon: Lexicon | None

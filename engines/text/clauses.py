@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, takewhile
 from typing import Final
 
 from engines.text.sentence import Syllable, Word
@@ -14,6 +14,9 @@ from engines.text.symbols import syllable_phones
 # sentences are shorter) and delay the first audio: a part is encoded whole, at a cost that grows
 # with its square, and its durations are predicted symbol by symbol.
 LONGEST_PART: Final = 200  # symbols
+# What a text begins with is encoded before anything is heard, so it is shorter.
+LONGEST_FIRST: Final = 120  # symbols, about 48 syllables
+_SHORTEST_FIRST = 30
 
 # How much a place for a cut is worth less than the best; apart by more than evenness can weigh.
 _COMMA, _LIST_COMMA, _BREAK, _MINOR_BREAK, _BOUNDARY = 0.1, 0.3, 1.0, 2.0, 3.0
@@ -22,19 +25,26 @@ _LIST_COMMAS: Final = frozenset("、/")
 _UNEVEN: Final = 0.5  # by how much of its share of the rest a part may be shorter or longer
 
 
-def parts(words: Sequence[Word], longest: int = LONGEST_PART) -> Iterator[tuple[Word, ...]]:
+def parts(
+    words: Sequence[Word], longest: int = LONGEST_PART, first: int | None = None
+) -> Iterator[tuple[Word, ...]]:
     """The words of a sentence in parts of at most `longest` symbols, each to be spoken on its own.
 
+    first: the same for the first part, `longest` if left out.
     A sentence that fits is one part. Else it is cut into parts of about the same length: after a
     clause mark near the even place, else at a #3, else between words. The last word of every part
     has break 4. Only a word that is longer than a part is cut inside, between syllables; a
     syllable never is, so one of more than `longest` - 1 phones makes a part that is too long.
     """
-    words = [part for word in words for part in _fitting(word, longest)]
+    most = min(longest, first or longest)
+    words = [part for word in words for part in _fitting(word, most)]
     ends = [0, *accumulate(map(symbol_count, words))]
     start = 0
     while start < len(words):
-        end = _end(words, ends, start, longest)
+        if start:
+            end = _end(words, ends, start, longest)
+        else:
+            end = (first and _first_clause(words, ends, most)) or _end(words, ends, 0, most)
         part = words[start:end]
         yield (*part[:-1], replace(part[-1], break_after=4))
         start = end
@@ -66,6 +76,17 @@ def _end(words: Sequence[Word], ends: Sequence[int], start: int, longest: int) -
         if cost < least:
             best, least = end, cost
     return best
+
+
+def _first_clause(words: Sequence[Word], ends: Sequence[int], longest: int) -> int:
+    """Index after the last clause mark within a first part, 0 where there is none, or too near."""
+    if ends[-1] <= longest:
+        return 0
+    fitting = takewhile(lambda end: ends[end] <= longest, range(1, len(words)))
+    good = [
+        e for e in fitting if ends[e] >= _SHORTEST_FIRST and set(words[e - 1].marks) - _LIST_COMMAS
+    ]
+    return good[-1] if good else 0
 
 
 def _cost(word: Word) -> float:

@@ -7,6 +7,7 @@ directly, because `import wetext` would also load English, Japanese and inverse 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,10 @@ _ORDERS: Final = {
 _FIELD: Final = r'(\w+): ("(?:[^"\\]|\\.)*")'
 _TOKEN: Final = re.compile(rf"(\w+) \{{ ((?:{_FIELD} ?)+)\}}")
 _FIELDS: Final = re.compile(_FIELD)
+# Numbers with the characters on either side that their reading may depend on; a grammar takes time
+# for every character it is given.
+_NEAR: Final = re.compile(r"(?:[A-Za-z]+|[^A-Za-z\d]){0,4}(?:\d(?:[A-Za-z]+|[^A-Za-z\d]){0,6})+")
+_REMEMBERED: Final = 2048  # numbers; a robot says the same ones again
 _LONGEST = 96  # characters a grammar is given at once: its cost grows faster than the text
 
 
@@ -38,6 +43,7 @@ class NumberGrammar:
             raise ModuleNotFoundError("no package wetext; pip install wetext", name="wetext")
         folder = Path(spec.submodule_search_locations[0]) / "fsts" / "zh" / "tn"
         self._tagger = kaldifst.TextNormalizer(str(folder / "tagger.fst"))
+        self._read_number = lru_cache(_REMEMBERED)(self._number)
         self._verbalizer = kaldifst.TextNormalizer(str(folder / "verbalizer.fst"))
 
     def read(self, text: str) -> str:
@@ -47,13 +53,19 @@ class NumberGrammar:
         return "".join(self._read_clause(clause) for clause in _clauses(text))
 
     def _read_clause(self, clause: str) -> str:
-        if not re.search(r"\d", clause):
-            return clause
-        core = clause.strip()
-        start = clause.index(core)
+        read, end = "", 0
+        for match in _NEAR.finditer(clause):
+            read += clause[end : match.start()] + self._read_number(match[0])
+            end = match.end()
+        return read + clause[end:]
+
+    def _number(self, text: str) -> str:
+        """A number and what stands close to it."""
+        core = text.strip()
+        start = text.index(core)
         tokens = _TOKEN.sub(_reordered, self._tagger(core).strip())
         spoken = self._verbalizer(tokens).strip() if tokens else ""
-        return digits(clause[:start] + (spoken or core) + clause[start + len(core) :])
+        return digits(text[:start] + (spoken or core) + text[start + len(core) :])
 
 
 def _reordered(match: re.Match[str]) -> str:

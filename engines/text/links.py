@@ -11,6 +11,7 @@ from engines.text.spoken import digits
 
 _SIGNS: Final = table(".点 /斜杠 -杠 _下划线 @艾特 :冒号 ?问号 =等于 &和 %百分号 #井号 +加 ~波浪号")
 _TAIL: Final = re.compile(r"[.,:?~]*$")
+_LATIN_SHORT: Final = {"e.g.": "例如", "i.e.": "即"}
 _DOMAINS: Final = "com|cn|org|net|edu|gov|io|ai|tv|cc|top|info"
 
 
@@ -21,6 +22,11 @@ def _link(match: re.Match[str]) -> str:
     address = address.removesuffix(ending)
     spoken = "".join(_SIGNS.get(sign, sign) for sign in address)
     return f" {digits(spoken)} {ending}"
+
+
+def _initials(match: re.Match[str]) -> str:
+    """U.S.A. -> USA; e.g. and i.e. in Chinese."""
+    return _LATIN_SHORT.get(match[0].lower()) or match[0].replace(".", "").upper()
 
 
 def _name(name: str, labels: str, link: str) -> Rule:
@@ -53,5 +59,8 @@ LINKS: Final[tuple[Rule, ...]] = (
     rule(r"^[ \t]*(\d{1,2})[.)、][ \t]*(?=\D)", r"\1、"),
     rule(r"(?i:Wi-Fi)", "WiFi"),
     rule(LATIN + r"C\+\+", "C加加"),
+    rule(LATIN + r"(?![ap]\.m\.)(?:[A-Za-z]\.){2,}(?![A-Za-z])", _initials),
+    rule(LATIN + r"(Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|vs)\.(?= )", r"\1"),
+    rule(LATIN + r"([A-Z])\. (?=[A-Z])", r"\1 "),
     rule(LATIN + r"C#", "C井"),
 )

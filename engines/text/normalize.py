@@ -11,14 +11,14 @@ import opencc
 
 from engines.text.characters import HAN, plain, table
 from engines.text.emoji import name_emoji
+from engines.text.endings import CLOSERS, is_stop
 from engines.text.grammar import NumberGrammar
 from engines.text.pieces import pieces
 from engines.text.rewrite import rewrite
 from engines.text.settings import TextSettings
 
-_CLOSERS = "”’」』）)】》〉\"'"
 _END: Final = re.compile(
-    rf"(?:[。！？!?…]*[。！？!?]|\.(?=\s|$))[。！？!?…]*[{_CLOSERS}]*(?:[^\S\n]*\n\s*)?|\n\s*"
+    rf"(?:[。！？!?…]*[。！？!?]|\.(?=\s|$))[。！？!?…]*[{CLOSERS}]*(?:[^\S\n]*\n\s*)?|\n\s*"
 )
 _SPOKEN_SIGNS: Final = table(
     "+加 =等于 ×乘 ÷除以 ±正负 ≈约等于 ≠不等于 ≥大于等于 ≤小于等于 >大于 <小于"
@@ -72,6 +72,8 @@ class Normalizer:
 def _split(text: str) -> list[str]:
     result, start = [], 0
     for match in _END.finditer(text):
+        if match[0][0] == "." and not is_stop(text, match.start()):
+            continue
         result.append(text[start : match.end()])
         start = match.end()
     return [*result, text[start:]]

@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-LONGEST_PIECE: Final = 4000  # characters
+from engines.text.endings import CLOSERS, is_stop
+
+LONGEST_PIECE: Final = 1000  # characters
 _ENOUGH: Final = 400  # a piece ends with the first sentence or line after so many
 
-_CLOSERS = "”’」』)）】》〉\"'"
 _SENTENCE: Final = re.compile(
-    rf"(?:[。！？!?]+|\.(?=\s))[{_CLOSERS}]*(?:[^\S\n]*\n)?(?![。！？!?…{_CLOSERS}])|\n(?=\S)"
+    rf"(?:[。！？!?]+|\.(?=\s))[{CLOSERS}]*(?:[^\S\n]*\n)?(?![。！？!?…{CLOSERS}])|\n(?=\S)"
 )
 _PAUSE: Final = re.compile(r"[，；：、,;]|\s(?=\S)")
 _INSIDE: Final = re.compile(r"[A-Za-z0-9.,:/_-]")
@@ -34,9 +35,9 @@ def pieces(text: str) -> Iterator[str]:
 
 def _end(text: str, start: int) -> int:
     limit = min(len(text), start + LONGEST_PIECE)
-    found = _SENTENCE.search(text, start + _ENOUGH, limit)
-    if found:
-        return found.end()
+    for found in _SENTENCE.finditer(text, start + _ENOUGH, limit):
+        if found[0][0] != "." or is_stop(text, found.start()):
+            return found.end()
     if limit == len(text):
         return limit
     pauses = list(_PAUSE.finditer(text, start + LONGEST_PIECE // 2, limit))

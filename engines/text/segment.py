@@ -97,6 +97,12 @@ def _words(text: str) -> Iterator[tuple[str, str]]:
             yield word, tag
 
 
+def words(text: str) -> list[str]:
+    """The words of any text, in order, nothing left out."""
+    found: list[str] = rjieba.cut(text)
+    return found
+
+
 def parts(word: str) -> list[str]:
     """The shorter dictionary words a word is made of: 今天天气 -> 今天, 天气.
 

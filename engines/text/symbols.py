@@ -10,7 +10,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -75,6 +75,7 @@ def has_syllable(base: str) -> bool:
     return spell(base) in phones_by_syllable()
 
 
+@lru_cache(1 << 12)
 def syllable_phones(pinyin: str) -> tuple[tuple[str, ...], str]:
     """Phones and tone name of one syllable: "xue2" -> (("xx_c", "ve_c"), "tone2").
 

@@ -39,9 +39,14 @@ class LiveDaemon:
     """A real server on a real socket, in a thread, with the humming voice."""
 
     def __init__(
-        self, folder: Path, limits: Limits, speaker: SpeakerConfig, access: AccessConfig
+        self,
+        folder: Path,
+        limits: Limits,
+        speaker: SpeakerConfig,
+        access: AccessConfig,
+        endpoint: str,
     ) -> None:
-        self.endpoint = f"ipc://{folder / 'd.sock'}"
+        self.endpoint = endpoint or f"ipc://{folder / 'd.sock'}"
         self.voice = ToneVoice()
         config = Config(
             endpoint=self.endpoint, voices=folder, limits=limits, speaker=speaker, access=access
@@ -54,8 +59,10 @@ class LiveDaemon:
     def _run(self) -> None:
         self.exit_code = self.server.run()
 
-    def start(self) -> None:
+    def start(self, *, awaited: bool = True) -> None:
         self._thread.start()
+        if not awaited:
+            return
         with Client(self.endpoint, timeout=20) as client:
             while client.status().state == "loading":
                 time.sleep(0.01)
@@ -76,12 +83,19 @@ def start_daemon(folder: Path) -> Iterator[Callable[..., LiveDaemon]]:
     running: list[LiveDaemon] = []
 
     def start(
-        speaker: SpeakerConfig | None = None, access: AccessConfig | None = None, **limits: Any
+        speaker: SpeakerConfig | None = None,
+        access: AccessConfig | None = None,
+        *,
+        endpoint: str = "",
+        awaited: bool = True,
+        **limits: Any,
     ) -> LiveDaemon:
         sound = speaker or SpeakerConfig(enabled=False)
-        live = LiveDaemon(folder, replace(Limits(), **limits), sound, access or AccessConfig())
+        live = LiveDaemon(
+            folder, replace(Limits(), **limits), sound, access or AccessConfig(), endpoint
+        )
         running.append(live)
-        live.start()
+        live.start(awaited=awaited)
         return live
 
     yield start

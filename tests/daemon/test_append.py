@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from sambertd_client import Client, RefusedError, SpeechError, cli
 
 from daemon.config import SpeakerConfig
-from daemon.job import LONG, Job, Text, TextFlow
+from daemon.job import Job, Text, TextFlow
 from daemon.pcm import PcmForm
 from daemon.scheduler import Scheduler
 from daemon.worker import Exhausted, Spoken, Starved, step
 from engines.style import Style
+from engines.text.flow import LONG
 from tests.daemon.live import Connect, LiveDaemon
 from tests.daemon.quiet_card import QuietCard
 from tests.daemon.tone import CHUNK, FAILS, SLOW, ToneVoice

@@ -64,8 +64,15 @@ def test_every_setting_of_the_speaker(tmp_path: Path) -> None:
         ("log_level = 'loud'", "log_level"),
         ("endpoint = 'ipc://'", "endpoint"),
         (f"endpoint = 'ipc:///{'x' * 107}'", "107"),
-        ("endpoint = 'tcp://0.0.0.0:7300'", "encryption"),
-        ("endpoint = 'tcp://robot:7300'", "encryption"),
+        ("endpoint = 'tcp://0.0.0.0:7300'\n[access]\ninsecure_loopback = true", "TCP is encrypted"),
+        (
+            "endpoint = 'tcp://robot:7300'\n[access]\ninsecure_loopback = true",
+            "open to the network",
+        ),
+        ("[access]\nlisten = 'ipc:///x'", "access.listen.*tcp://0.0.0.0:PORT"),
+        ("[access]\nlisten = 'tcp://0.0.0.0:0'", "access.listen"),
+        ("[access]\nlisten = 'tcp://0.0.0.0:99999'", "access.listen"),
+        ("[access]\nkeys = 1", "access.keys"),
         ("endpoint = 'tcp://127.0.0.1'", "endpoint"),
         ("endpoint = 'tcp://127.0.0.1:99999'", "endpoint"),
         ("endpoint = 'http://127.0.0.1:80'", "endpoint"),
@@ -132,6 +139,21 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         parse(["--version"], ENV)
     assert capsys.readouterr().out == f"sambertd {metadata.version('sambertd')}\n"
+
+
+def test_tcp_is_encrypted_unless_it_is_an_insecure_loopback(tmp_path: Path) -> None:
+    file = tmp_path / "sambertd.toml"
+    file.write_text("[access]\nlisten = 'tcp://*:7301'\nkeys = 'secrets'\n")
+    config = parse(["--config", str(file)], ENV)
+    assert config.access.keys == tmp_path / "secrets"
+    assert config.access.encrypted(config.endpoint) == ["tcp://*:7301"]
+    line = ["--endpoint", "tcp://127.0.0.1:7300", "--listen", "tcp://[::]:7301"]
+    config = parse(line, {**ENV, "STATE_DIRECTORY": "/var/lib/sambertd"})
+    assert config.access.keys == Path("/var/lib/sambertd/keys")
+    assert config.access.encrypted(config.endpoint) == [line[1], line[3]]
+    file.write_text("[access]\ninsecure_loopback = true\n")
+    config = parse(["--config", str(file), *line], ENV)
+    assert config.access.encrypted(config.endpoint) == [line[3]]
 
 
 def test_settings_do_not_change() -> None:

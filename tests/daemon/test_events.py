@@ -111,13 +111,13 @@ def test_subscribing_again_goes_on_and_the_number_is_bounded() -> None:
 
     events = Events(Post())
     for number in range(MOST_SUBSCRIBERS):
-        events.subscribe(bytes([number]), wire.Subscribe(id="s"))
+        events.subscribe(bytes([number]), wire.Subscribe(id="s"), "user x")
     with pytest.raises(scheduler.RefusedError) as caught:
-        events.subscribe(b"one more", wire.Subscribe(id="s"))
+        events.subscribe(b"one more", wire.Subscribe(id="s"), "user x")
     assert caught.value.code == "busy"
     events.tell("state", "ready")
-    assert events.subscribe(b"\0", wire.Subscribe(id="s", kinds=["done"])).next_seq == 1
-    assert events.subscribe(b"\0", wire.Subscribe(id="t")).next_seq == 0
+    assert events.subscribe(b"\0", wire.Subscribe(id="s", kinds=["done"]), "user x").next_seq == 1
+    assert events.subscribe(b"\0", wire.Subscribe(id="t"), "user x").next_seq == 0
     events.unsubscribe(b"\0")
     events.unsubscribe(b"\0")
     assert len(events) == MOST_SUBSCRIBERS - 1

@@ -39,7 +39,7 @@ def test_bad_settings_are_an_error_in_the_journal(tmp_path: Path) -> None:
     with (tmp_path / "stream").open("w") as stream:
         facts = os.fstat(stream.fileno())
         where = f"{facts.st_dev}:{facts.st_ino}"
-        command = [sys.executable, "-m", "daemon", "--endpoint", "tcp://0.0.0.0:1"]
+        command = [sys.executable, "-m", "daemon", "--endpoint", "tcp://0.0.0.0"]
         done = subprocess.run(command, stderr=stream, env={**os.environ, "JOURNAL_STREAM": where})
     assert done.returncode == 78
-    assert (tmp_path / "stream").read_text("utf-8").startswith("<3>sambertd: endpoint: 0.0.0.0")
+    assert (tmp_path / "stream").read_text("utf-8").startswith("<3>sambertd: endpoint: ")

@@ -17,6 +17,7 @@ from sambertd_client import protocol as wire
 from daemon import marking
 from daemon.config import SpeakerConfig
 from daemon.job import Job, Text
+from daemon.markup import spoken_chars
 from daemon.pcm import PcmForm
 from engines.marks import SpeechMark
 from engines.style import Style
@@ -112,6 +113,15 @@ def test_text_in_pieces_counts_on(client: Client) -> None:
     assert len({mark.sentence for mark in spoken.marks if mark.kind == "sentence"}) == 7
 
 
+def test_a_hostile_markup_is_counted_at_once(client: Client) -> None:
+    """In the daemon's loop: everybody waits for it."""
+    began = time.monotonic()
+    for text in ("<" * 60000, "<a" * 30000, "W " * 30000, "$s_begin" * 7000, "a" * 60000):
+        for markup in ("ssml", "symbols"):
+            spoken_chars(text, markup)
+    assert time.monotonic() - began < 1
+
+
 def test_a_client_that_takes_no_marks_is_waited_for(client: Client, raw_client: Connect) -> None:
     """Its audio waits with them, nobody else's does, and it ends as one that takes no audio."""
     raw = raw_client(client.endpoint, rcvhwm=1)
@@ -181,7 +191,12 @@ def test_the_built_in_voice_tells_the_same_on_the_wire(folder: Path) -> None:
     ]
     with served(VOICES, folder) as endpoint, Client(endpoint, timeout=20) as client:
         spoken = client.say(text, markup="ssml", marks=[*KINDS, "user"])
+        again = client.say(text, markup="ssml", marks=[*KINDS, "user"])
         assert len(spoken.read()) == 2 * sum(len(chunk.pcm) for chunk in chunks)
+        assert len(again.read()) == 2 * sum(len(chunk.pcm) for chunk in chunks)
+        third = client.say(text, markup="ssml", marks=[*KINDS, "user"])
+        assert third.wait().cached == 1, "it was kept"
+    assert again.marks == third.marks == spoken.marks
     assert [(m.kind, m.at, m.samples, m.text, (m.start, m.end)) for m in spoken.marks] == expected
     assert [m.text for m in spoken.marks if m.kind == "user"] == ["a", "b"]
     assert {text[slice(m.start, m.end)] for m in spoken.marks if m.text == "wu3"} == {"3.5"}

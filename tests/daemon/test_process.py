@@ -153,11 +153,12 @@ def test_a_folder_that_cannot_be_written(start: Start) -> None:
     assert "--endpoint" in words
 
 
-def test_a_taken_port(start: Start) -> None:
+def test_a_taken_port(start: Start, folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        words = last_words(start("--endpoint", f"tcp://127.0.0.1:{taken.getsockname()[1]}"), 3)
+        endpoint = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        words = last_words(start("--endpoint", endpoint, STATE_DIRECTORY=str(folder)), 3)
     assert "cannot listen" in words
 
 
@@ -169,8 +170,8 @@ def test_no_voice_names_the_cure(start: Start, folder: Path) -> None:
 
 
 def test_bad_settings_end_with_2(start: Start) -> None:
-    words = last_words(start("--endpoint", "tcp://0.0.0.0:1", module="daemon"), 78)
-    assert words.startswith("sambertd: endpoint: 0.0.0.0")
+    words = last_words(start("--endpoint", "tcp://0.0.0.0", module="daemon"), 78)
+    assert words.startswith("sambertd: endpoint: 'tcp://0.0.0.0'")
 
 
 def test_status_answers_while_voices_load_and_say_is_told_to_wait(

@@ -30,7 +30,7 @@ def load(folder: Path, default: str = "") -> Shelf:
 
 def speaks(shelf: Shelf, name: str) -> bool:
     voice = shelf.voices[name]
-    plan = voice.plan("好", Style(), "use", markup="text")
+    plan = voice.plan("好", Style(), "use", markup="text", marks=())
     return any(len(c.pcm) for c in voice.stream(plan, lambda: False))
 
 

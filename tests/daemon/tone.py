@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from sambertd_client.protocol import Markup
 
 from daemon.voices import Shelf
 from engines.errors import EngineError, TextError
-from engines.marks import Kind, SpeechMark
+from engines.marks import KINDS, Kind, SpeechMark
 from engines.pipeline import PhraseUse
 from engines.style import Style
 from engines.text.sentence import Unread
@@ -46,6 +46,7 @@ class ToneChunk:
 class TonePlan:
     text: str
     style: Style
+    marks: Collection[str]
     unread: list[Unread] = field(default_factory=list)
 
 
@@ -60,7 +61,14 @@ class ToneVoice:
         self.plans: list[Style] = []
 
     def plan(
-        self, text: str, style: Style, phrases: PhraseUse, /, *, markup: Markup = "text"
+        self,
+        text: str,
+        style: Style,
+        phrases: PhraseUse,
+        /,
+        *,
+        markup: Markup = "text",
+        marks: Collection[str] = KINDS,
     ) -> TonePlan:
         if markup == "ssml":
             text = read_ssml(text).script.text
@@ -71,7 +79,7 @@ class ToneVoice:
         if not text.strip(UNREAD + "。 "):
             raise TextError("text_unreadable", "none of this can be read; write Chinese")
         self.plans.append(style)
-        return TonePlan(text, style)
+        return TonePlan(text, style, marks)
 
     def stream(self, plan: TonePlan, cancelled: Callable[[], bool], /) -> Iterator[ToneChunk]:
         self.open_streams += 1
@@ -82,11 +90,15 @@ class ToneVoice:
                 if character == UNREAD:
                     plan.unread.append(Unread("character_unreadable", UNREAD, index, index + 1))
                 else:
-                    yield self._chunk(character, index, plan.style.volume)
+                    chunk = self._chunk(character, index, plan.style.volume)
+                    wanted = tuple(mark for mark in chunk.marks if mark.kind in plan.marks)
+                    yield replace(chunk, marks=wanted)
         finally:
             self.open_streams -= 1
 
-    def recall(self, text: str, style: Style, /, *, markup: str) -> None:
+    def recall(
+        self, text: str, style: Style, /, *, markup: str, marks: Collection[str] = KINDS
+    ) -> None:
         """It keeps nothing."""
 
     def warm_up(self) -> None:

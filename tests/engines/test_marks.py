@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.marks import Said, speech_marks
+from engines.marks import KINDS, Said, speech_marks
 from engines.text.clauses import symbol_count
 from engines.text.sentence import Syllable, Word
 from engines.text.symbols import DATA, read_phones
@@ -129,6 +129,16 @@ def test_marks_cover_the_phones_and_leave_out_the_breaks(
     assert syllables == 200 * (durations.sum() - durations[breaks].sum())
     assert sum(m.end - m.start for m in marks if m.kind == "word") == syllables
     assert {m.sentence for m in marks} == {3}
+
+
+@given(words=WORDS, kinds=st.sets(st.sampled_from(sorted(KINDS))))
+def test_only_the_kinds_that_are_wanted(words: tuple[Word, ...], kinds: set[str]) -> None:
+    durations = np.full(sum(map(symbol_count, words)), 2)
+    every, some = (
+        speech_marks(Said(words, 0, "text"), durations, 200, 5, [(1, "here")], wanted)
+        for wanted in (KINDS, kinds)
+    )
+    assert some == tuple(mark for mark in every if mark.kind in kinds)
 
 
 @given(words=WORDS, seed=st.integers(0, 99))

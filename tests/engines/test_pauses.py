@@ -195,11 +195,11 @@ def test_3000_characters_of_one_sentence_can_be_spoken(
     text = text[:3000]
     plan = yue.plan(text)
     planned = list(plan.parts)
-    assert {part.sentence for part in planned} == {0}
+    assert len({part.sentence for part in planned}) == 3  # text without an end is cut at 1,000
     assert {part.pause_s for part in planned[:-1]} == {PAUSES[mark]}
     assert max(len(part.ids) for part in planned) <= LONGEST_PART
-    (sentence,) = front_end().read(text)
-    assert sum(len(word.syllables) for word in sentence.words) >= 2600
+    words = [word for sentence in front_end().read(text) for word in sentence.words]
+    assert sum(len(word.syllables) for word in words) >= 2600
     seconds = 0.0
     for part in planned:
         frames = yue._pipeline._acoustic.prepare(part.ids, plan.controls).frames

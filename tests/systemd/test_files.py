@@ -15,7 +15,11 @@ from daemon.config import default, load
 from tests.systemd.box import ROOT
 
 FILES = ROOT / "systemd"
-ENVIRON = {"RUNTIME_DIRECTORY": "/run/sambertd", "CACHE_DIRECTORY": "/var/cache/sambertd"}
+ENVIRON = {
+    "RUNTIME_DIRECTORY": "/run/sambertd",
+    "CACHE_DIRECTORY": "/var/cache/sambertd",
+    "STATE_DIRECTORY": "/var/lib/sambertd",
+}
 
 
 def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
@@ -39,7 +43,11 @@ def test_the_sample_names_every_key() -> None:
     settings = default(ENVIRON)
     groups = (settings.limits, settings.engines, settings.cache, settings.speaker, settings.access)
     for group in groups:
-        for key in group.__dataclass_fields__.keys() - {"store", "folder"}:  # systemd's cache
+        for key in group.__dataclass_fields__.keys() - {
+            "store",
+            "folder",
+            "keys",
+        }:  # systemd's folders
             assert re.search(rf"^# {key} = ", text, re.MULTILINE), key
 
 
@@ -69,6 +77,9 @@ def test_the_manuals_know_every_option_and_command() -> None:
     for command in commands:
         assert command in client_page
         assert command in completion
+    for action in ("new", "allow", "revoke", "list", "server"):
+        assert action in client_page
+        assert action in completion
     for option in dict(commands)["say"]._option_string_actions:
         if option.startswith("--") and option != "--help":
             assert option in client_page, option

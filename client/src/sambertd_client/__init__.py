@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .client import Client
-from .errors import NoDaemonError, RefusedError, ReplyError, SambertdError, SpeechError
+from .errors import (
+    KeyFileError,
+    NoDaemonError,
+    RefusedError,
+    ReplyError,
+    SambertdError,
+    SpeechError,
+)
 from .subscription import Subscription
 from .utterance import Utterance
 from .wav import WavWriter
@@ -21,6 +28,7 @@ __all__ = [
     "AsyncSubscription",
     "AsyncUtterance",
     "Client",
+    "KeyFileError",
     "NoDaemonError",
     "RefusedError",
     "ReplyError",

@@ -19,6 +19,7 @@ from .connection import Connection
 from .endpoint import is_listening
 from .errors import ReplyError
 from .happening import Happening
+from .keyfile import AnyPath
 from .line import LOADING, RELOADING
 from .speech import Speech
 from .steps import Look, Step, Steps
@@ -38,10 +39,17 @@ class AsyncClient(Connection[zmq.asyncio.Socket], AsyncClosing):
     its utterance has it cancelled by the daemon. Utterances of several tasks run side by side.
     """
 
-    def __init__(self, endpoint: str | None = None, *, timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        *,
+        timeout: float = 5.0,
+        server_key: str | None = None,
+        key_file: AnyPath | None = None,
+    ) -> None:
         self._reader: asyncio.Task[None] | None = None
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
-        super().__init__(zmq.asyncio.Context(), endpoint, timeout)
+        super().__init__(zmq.asyncio.Context(), endpoint, timeout, server_key, key_file)
 
     async def hello(self) -> wire.Welcome:
         """The daemon's protocol range, state and limits."""
@@ -166,7 +174,7 @@ class AsyncClient(Connection[zmq.asyncio.Socket], AsyncClosing):
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.wait({self._reader})
-        self._socket.close()
+        self._hang_up()
         await asyncio.get_running_loop().run_in_executor(None, self._context.term)
 
     async def _ask(self, request: wire.Message, answer: type[R]) -> R:

@@ -7,6 +7,7 @@ the arguments after the command's name and returns the exit code.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -14,8 +15,10 @@ from typing import Any, get_args
 
 from . import change, look
 from . import protocol as wire
+from .credentials import KEY_FILE, SERVER_KEY
 from .endpoint import client_endpoint
 from .errors import NoDaemonError, RefusedError, SambertdError, SpeechError
+from .keys import add_keys
 from .prefetch import prefetch
 from .speak import say
 from .terminal import fail
@@ -23,7 +26,8 @@ from .terminal import fail
 DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"\n\n'
 ONE = "of one utterance; default: all: an admin's of every client, else those of this user"
 SHOWS = ("voices", "status", "engines", "stats", "events", "info")
-OURS = ("say", "prefetch", "cancel", "pause", "resume", "load", "unload", "reload", *SHOWS)
+CHANGES = ("load", "unload", "reload", "keys")
+OURS = ("say", "prefetch", "cancel", "pause", "resume", *CHANGES, *SHOWS)
 GROUP = "sambertctl.commands"
 OF_SAMBERTD = ("text", "doctor")  # commands that come with the daemon's own package
 PRIORITIES = get_args(wire.Priority)
@@ -45,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return extra
     options = _parser().parse_args(arguments)
     options.endpoint = options.endpoint or client_endpoint()
+    _set_keys(options)
     try:
         return int(options.run(options))
     except NoDaemonError as error:
@@ -59,6 +64,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _set_keys(options: argparse.Namespace) -> None:
+    """Every client of this command, also one that starts a daemon first, finds them there."""
+    for name, variable in (("key_file", KEY_FILE), ("server_key", SERVER_KEY)):
+        if getattr(options, name, None):
+            os.environ[variable] = getattr(options, name)
 
 
 def _extra_command(arguments: list[str]) -> int | None:
@@ -102,10 +114,15 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--endpoint", type=_utf8, help="default: the user's own daemon, else the system's"
     )
+    keys = "to speak over TCP: what `sambertctl keys new` wrote"
+    common.add_argument("--key-file", metavar="FILE", type=_file, help=keys)
+    server = "and what `sambertctl keys server` prints on the daemon's box"
+    common.add_argument("--server-key", metavar="PUBLIC", type=_utf8, help=server)
     common.add_argument("--json", action="store_true", help="facts as one JSON object")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_say(commands, common)
     _add_prefetch(commands, common)
+    add_keys(commands)
     for name, run, words in (
         ("voices", look.voices, "the voices of the daemon"),
         ("status", look.status, "what the daemon is doing and how well"),

@@ -13,6 +13,7 @@ from .ahead import Told, prefetch
 from .closing import Closing
 from .connection import Connection
 from .endpoint import is_listening
+from .keyfile import AnyPath
 from .line import LOADING, RELOADING
 from .speech import Speech
 from .steps import Look, Step, Steps
@@ -33,10 +34,21 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
     `timeout` is how long, in seconds, the daemon may stay silent before NoDaemonError is raised.
     Every request raises RefusedError where the daemon answers with an error. `AsyncClient` is the
     same for asyncio.
+
+    tcp:// needs keys: key_file (else SAMBERTD_KEY_FILE) is what `sambertctl keys new` wrote,
+    server_key (else SAMBERTD_SERVER_KEY, or in the key file) what `sambertctl keys server` prints
+    on the daemon's box. Raises KeyFileError where they cannot be used.
     """
 
-    def __init__(self, endpoint: str | None = None, *, timeout: float = 5.0) -> None:
-        super().__init__(zmq.Context(), endpoint, timeout)
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        *,
+        timeout: float = 5.0,
+        server_key: str | None = None,
+        key_file: AnyPath | None = None,
+    ) -> None:
+        super().__init__(zmq.Context(), endpoint, timeout, server_key, key_file)
 
     def hello(self) -> wire.Welcome:
         """The daemon's protocol range, state and limits."""
@@ -158,7 +170,7 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
             yield from speech.stream(text)
 
     def close(self) -> None:
-        self._socket.close()
+        self._hang_up()
         self._context.term()
 
     def _ask(self, request: wire.Message, answer: type[R]) -> R:

@@ -7,8 +7,10 @@ from typing import Any, Generic, TypeVar
 
 import zmq
 
+from .credentials import Handshake, credentials
 from .endpoint import client_endpoint
-from .errors import BAD_ENDPOINT, NoDaemonError
+from .errors import BAD_ENDPOINT, KeyFileError, NoDaemonError
+from .keyfile import AnyPath
 from .line import Line
 
 S = TypeVar("S", bound="zmq.Socket[Any]")
@@ -25,17 +27,34 @@ OPTIONS = (
 class Connection(ABC, Generic[S]):
     """A DEALER that is connected to one daemon, and what is known of its requests."""
 
-    def __init__(self, context: zmq.Context[S], endpoint: str | None, timeout: float) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[S],
+        endpoint: str | None,
+        timeout: float,
+        server_key: str | None,
+        key_file: AnyPath | None,
+    ) -> None:
         self.endpoint = endpoint or client_endpoint()
-        self._line = Line(self.endpoint, timeout, self._put)
+        self._handshake = Handshake()
+        self._line = Line(self.endpoint, timeout, self._put, self._handshake.failure)
+        try:
+            given = credentials(self.endpoint, server_key, key_file)
+        except KeyFileError:
+            context.term()
+            raise
         self._context = context
         self._socket = context.socket(zmq.DEALER)
         for option, value in OPTIONS:
             self._socket.setsockopt(option, value)
+        if given is not None:
+            given.apply(self._socket)
+        if self.endpoint.startswith("tcp://"):
+            self._handshake.watch(self._socket, given)
         try:
             self._socket.connect(self.endpoint)
         except zmq.ZMQError as error:
-            self._socket.close()
+            self._hang_up()
             self._context.term()
             text = f"{self.endpoint!r} is not an endpoint ({error}); write ipc:///path or tcp://host:port"
             raise NoDaemonError(text, BAD_ENDPOINT) from error
@@ -48,6 +67,10 @@ class Connection(ABC, Generic[S]):
     @timeout.setter
     def timeout(self, seconds: float) -> None:
         self._line.timeout = seconds
+
+    def _hang_up(self) -> None:
+        self._handshake.close()
+        self._socket.close()
 
     def _new_id(self) -> str:
         return self._line.new_id()

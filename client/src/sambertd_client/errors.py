@@ -4,7 +4,8 @@ SambertdError
 ├── NoDaemonError  nothing answers on the endpoint, or it stopped answering; has `code`
 ├── RefusedError   the daemon answered with an error, or the request is too large; has `code`
 ├── SpeechError    an accepted utterance ended in an error; has `code` and `done`
-└── ReplyError     the daemon sent what this client cannot read
+├── ReplyError     the daemon sent what this client cannot read
+└── KeyFileError   a key file cannot be used
 """
 
 from __future__ import annotations
@@ -50,3 +51,7 @@ class SpeechError(SambertdError):
 
 class ReplyError(SambertdError):
     """The daemon sent frames this client cannot read."""
+
+
+class KeyFileError(SambertdError):
+    """A key file that cannot be used; the message names it and what helps."""

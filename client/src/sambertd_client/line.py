@@ -23,14 +23,21 @@ Inbox = deque[tuple[wire.Reply, bytes]]
 class Line:
     """Sorts what comes into the inboxes of the requests it answers.
 
-    `put` sends a frame and tells whether it could; `timeout` is in seconds.
+    `put` sends a frame and tells whether it could; `refused` why the daemon does not let us in, or
+    ""; `timeout` is in seconds.
     """
 
-    def __init__(self, endpoint: str, timeout: float, put: Callable[[bytes], bool]) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        timeout: float,
+        put: Callable[[bytes], bool],
+        refused: Callable[[], str] = str,
+    ) -> None:
         self.endpoint = endpoint
         self.timeout = timeout
         self.inboxes: dict[str, Inbox] = {}
-        self._put = put
+        self._put, self._refused = put, refused
         self._token = os.urandom(4).hex()  # ids differ between clients: logs and cancel name them
         self._numbers = itertools.count(1)
 
@@ -104,7 +111,10 @@ class Line:
         inbox = self.inboxes[request_id]
         deadline = time.monotonic() + self.timeout
         while not inbox:
-            if not (yield Wait(request_id, deadline)) and time.monotonic() >= deadline:
+            until = min(deadline, time.monotonic() + LOOK_S)
+            if (yield Wait(request_id, until)):
+                continue
+            if time.monotonic() >= deadline or self._refused():
                 raise NoDaemonError(self._silence())
         return inbox.popleft()
 
@@ -150,6 +160,9 @@ class Line:
             raise NoDaemonError(text, CONNECTION_LOST)
 
     def _silence(self) -> str:
+        refusal = self._refused()
+        if refusal:
+            return f"{self.endpoint} does not let this client in: {refusal}"
         return (
             f"no answer from {self.endpoint} within {self.timeout:g} s; "
             "start the daemon with `sambertd`, or name another with --endpoint"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engines.text.clauses import LONGEST_PART, parts, symbol_count
+from engines.text.clauses import LONGEST_FIRST, LONGEST_PART, parts, symbol_count
 from engines.text.frontend import FrontEnd
 from engines.text.sentence import Syllable, Word
 from engines.text.symbols import SymbolTable, symbols
@@ -32,6 +32,10 @@ LONG_WORD = Word("w" * 30, (Syllable("S T R IY1"),) * 90, 3, "，")
 def word(text: str, marks: str = "", break_after: int = 1) -> Word:
     """A word of two symbols for each character, and one for its break."""
     return Word(text, (Syllable("hao3"),) * len(text), break_after, marks)
+
+
+def symbol_total(words: Sequence[Word]) -> int:
+    return sum(map(symbol_count, words))
 
 
 def texts(words: Sequence[Word], longest: int) -> list[str]:
@@ -160,6 +164,24 @@ def test_any_sentence_fits_the_model(front_end: FrontEnd, text: str) -> None:
         assert min(sizes) >= LONGEST_PART / 4
 
 
+@settings(max_examples=150, deadline=None, database=None)
+@given(SENTENCES, st.integers(LONGEST_SYLLABLE, 100))
+def test_only_the_first_part_may_be_bounded_more(words: list[Word], first: int) -> None:
+    cut = list(parts(words, 200, first))
+    assert symbol_total(cut[0]) <= first
+    assert all(symbol_total(part) <= 200 for part in cut)
+    assert syllables([word for part in cut for word in part]) == syllables(words)
+    if sum(map(symbol_count, words)) <= first:
+        assert len(cut) == 1
+
+
+def test_the_first_part_ends_at_a_clause_mark_that_is_near(front_end: FrontEnd) -> None:
+    long = "阳光洒在窗台上我泡了一杯咖啡准备开始一天的工作" * 4
+    (sentence,) = front_end.read(f"今天天气真好我们一起去公园散步吧，{long}。")
+    first = next(parts(sentence.words, LONGEST_PART, LONGEST_FIRST))
+    assert (first[-1].text, first[-1].marks) == ("散步吧", "，")
+
+
 def test_real_text_is_cut_at_clauses(front_end: FrontEnd) -> None:
     clause = "今天天气真好阳光洒在窗台上我泡了一杯咖啡"
     (sentence,) = front_end.read("，".join([clause] * 12) + "。")
@@ -169,7 +191,7 @@ def test_real_text_is_cut_at_clauses(front_end: FrontEnd) -> None:
 
 
 def test_cutting_costs_little_and_grows_with_length(front_end: FrontEnd) -> None:
-    (sentence,) = front_end.read("今天天气真好" * 500)
+    (sentence,) = front_end.read("今天天气真好" * 150)
     start = time.process_time()
-    assert len(list(parts(sentence.words * 10))) > 300
+    assert len(list(parts(sentence.words * 35))) > 300
     assert time.process_time() - start < 2.0

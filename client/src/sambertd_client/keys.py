@@ -1,0 +1,119 @@
+"""`sambertctl keys`: who may speak over the network. It works on files; no daemon is asked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .keyfile import ROLES, KeyFile, checked_name, checked_public, new_key, read_key, write_key
+from .keyring import SUFFIX, allow, allowed, default_folder, revoke, server_key
+
+WORDS = "who may speak over the network: make, allow, revoke and list keys"
+STEPS = """in order, PUBLIC being what the step before printed:
+  on the daemon's box  sudo sambertctl keys server
+  on the client's      sambertctl keys new robot-7 --server PUBLIC
+  on the daemon's      sudo sambertctl keys allow PUBLIC --name robot-7
+  on the client's      sambertctl say --endpoint tcp://BOX:5555 --key-file robot-7.key 你好
+
+What is allowed or revoked counts at once, for connections that are open too."""
+
+
+def add_keys(commands: Any) -> None:
+    """The command, to the parser of sambertctl."""
+    parser = commands.add_parser(
+        "keys",
+        help=WORDS,
+        description=f"{WORDS[0].upper()}{WORDS[1:]}.",
+        epilog=STEPS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(endpoint=None)
+    kinds = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    common = argparse.ArgumentParser(add_help=False)
+    where = f"the daemon's folder of keys (default: {default_folder()})"
+    common.add_argument("--keys", type=Path, metavar="DIR", help=where)
+    common.add_argument("--json", action="store_true", help="facts as one JSON object")
+    words = "a pair of keys for a client; prints the public one"
+    new = kinds.add_parser("new", help=words, description=f"{words.capitalize()}.")
+    new.add_argument("name", metavar="NAME")
+    new.add_argument("--out", type=Path, metavar="FILE", help="default: NAME.key")
+    new.add_argument("--server", metavar="PUBLIC", help="the daemon's public key, kept in the file")
+    new.add_argument("--json", action="store_true", help="facts as one JSON object")
+    new.set_defaults(run=_new)
+    words = "let a key in, or give it another role"
+    allowing = kinds.add_parser("allow", parents=[common], help=words)
+    allowing.add_argument("key", metavar="FILE|PUBLIC", help="a key file, or a public key")
+    allowing.add_argument("--role", choices=ROLES, default="speak", help="default: speak")
+    allowing.add_argument("--name", help="default: that in the file")
+    allowing.set_defaults(run=_allow)
+    words = "let a key in no more, and drop its connections"
+    revoking = kinds.add_parser("revoke", parents=[common], help=words)
+    revoking.add_argument("name", metavar="NAME")
+    revoking.set_defaults(run=_revoke)
+    kinds.add_parser("list", parents=[common], help="the keys that are let in").set_defaults(
+        run=_list
+    )
+    words = "the daemon's public key, made where there is none"
+    kinds.add_parser("server", parents=[common], help=words).set_defaults(run=_server)
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    return options.keys or default_folder()
+
+
+def _new(options: argparse.Namespace) -> int:
+    name = checked_name(options.name)
+    path = options.out or Path(f"{name}{SUFFIX}")
+    key = new_key(name, checked_public(options.server) if options.server else "")
+    write_key(path, key)
+    _show(options, key, f"wrote {path}; its public key:", file=str(path))
+    return 0
+
+
+def _allow(options: argparse.Namespace) -> int:
+    if Path(options.key).is_file():
+        key = read_key(options.key)
+    else:
+        key = KeyFile("", checked_public(options.key))
+    key = replace(key, name=options.name or key.name or key.public[:16], role=options.role)
+    allow(_folder(options), key)
+    _show(options, key, f"{key.name} may {key.role}:")
+    return 0
+
+
+def _revoke(options: argparse.Namespace) -> int:
+    revoke(_folder(options), options.name)
+    print(json.dumps({"revoked": options.name}) if options.json else f"revoked {options.name}")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    keys = list(allowed(_folder(options)))
+    if options.json:
+        facts = [{"name": key.name, "role": key.role, "public": key.public} for key in keys]
+        print(json.dumps({"keys": facts}))
+        return 0
+    for key in keys:
+        print(f"{key.name}: {key.role}, {key.public}")
+    if not keys:
+        print("no key is allowed")
+    return 0
+
+
+def _server(options: argparse.Namespace) -> int:
+    _show(options, server_key(_folder(options)), "")
+    return 0
+
+
+def _show(options: argparse.Namespace, key: KeyFile, words: str, **more: str) -> None:
+    """A key, without its secret; the public half on a line of its own, to be copied."""
+    if options.json:
+        facts = {"name": key.name, "role": key.role, "public": key.public, **more}
+        print(json.dumps({name: value for name, value in facts.items() if value}))
+        return
+    if words:
+        print(words)
+    print(key.public)
