@@ -5,7 +5,7 @@ SHELL := bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help say test check check-trt test-systemd bench bench-text fuzz soak report voice coverage install uninstall wheelhouse deb sbom audit lock clean
+.PHONY: help say test check check-trt test-systemd bench bench-live bench-text fuzz soak report voice coverage install uninstall wheelhouse deb sbom audit lock clean
 
 TEXT ?= 今天天气真好，阳光洒在窗台上，我泡了一杯咖啡，准备开始一天的工作。
 OUT ?=
@@ -72,8 +72,12 @@ test-systemd: $(DEV)  ## install, kill, hang, upgrade in a throw-away systemd; n
 	fi
 	SAMBERTD_SYSTEMD=$$(realpath -m "$$WHEELHOUSE") $(BIN)/python -m pytest -m systemd -s $(ARGS) tests/systemd
 
-bench: $(DEV)  ## engines against PyTorch on this machine: a table, and bench.json
+bench: $(DEV)  ## this machine: engines against PyTorch (a table, bench.json), then bench-live
 	@$(BIN)/python -m benchmarks.speed --json bench.json $(ARGS)
+	$(BIN)/python -m benchmarks.latency
+
+bench-live: $(DEV)  ## first audio, cancel, streams at once, round trip: docs/LATENCY.md; ARGS="cancel" for one
+	@$(BIN)/python -m benchmarks.latency $(ARGS)
 
 bench-text: $(DEV)  ## how well text is read: tables of cases; ARGS="--cpp DIR" for CPP too, see docs/TEXT.md
 	@$(BIN)/python -m benchmarks.text $(ARGS)

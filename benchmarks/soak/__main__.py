@@ -6,8 +6,8 @@ Chinese, English, numbers, emoji, long, empty; cancels, pauses, appended text, k
 priorities; clients that vanish, read slowly or not at all; garbage on the socket. The daemon speaks
 with the built-in voice and plays into a PulseAudio without a card, where that is installed. The
 exit code is 1 where a rule is broken: an error nobody asked for, a request without its one end,
-an error in the log, or memory that is not flat within 5 % after the first fifth (of a soak of
-three minutes or more).
+an error in the log, or (of three minutes or more) memory in quiet moments that is not flat within
+5 % after the first fifth.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ def table(outcome: Outcome) -> str:
         "errors nobody asked for": str(account.fault_count),
         "garbage messages": f"{outcome.garbage}",
         "speech made": f"{stats.audio_s:.0f} s in {outcome.seconds:.0f} s",
-        "memory after the warm-up, at the end": f"{first:.0f} MB, {last:.0f} MB{judged}",
+        "memory in quiet moments, first and second half": f"{first:.0f}, {last:.0f} MB{judged}",
+        "memory at most": f"{max((look.rss_mb for look in outcome.looks), default=0.0):.0f} MB",
         "open files, threads at the end": f"{after.files} ({before.files} before), "
         f"{after.threads} ({before.threads})",
         "underruns of the speaker": str(stats.underruns) if outcome.speaker else "no speaker",
@@ -40,7 +41,7 @@ def table(outcome: Outcome) -> str:
 
 def figures(outcome: Outcome) -> dict[str, Any]:
     """All of it, for JSON."""
-    account = outcome.account
+    account, (first, last) = outcome.account, outcome.rss_mb
     return {
         "seconds": outcome.seconds,
         "speaker": outcome.speaker,
@@ -52,7 +53,7 @@ def figures(outcome: Outcome) -> dict[str, Any]:
         "garbage": outcome.garbage,
         "audio_s": outcome.stats.audio_s,
         "underruns": outcome.stats.underruns,
-        "rss_mb": {"after_warm_up": outcome.rss_mb[0], "at_the_end": outcome.rss_mb[1]},
+        "rss_mb": {"quiet_first_half": first, "quiet_second_half": last},
         "first_audio_ms": {sink: asdict(one) for sink, one in outcome.first_ms.items()},
         "status_ms": asdict(outcome.status_ms),
         "broken": outcome.broken,

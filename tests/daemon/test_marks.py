@@ -116,10 +116,36 @@ def test_text_in_pieces_counts_on(client: Client) -> None:
 def test_a_hostile_markup_is_counted_at_once(client: Client) -> None:
     """In the daemon's loop: everybody waits for it."""
     began = time.monotonic()
-    for text in ("<" * 60000, "<a" * 30000, "W " * 30000, "$s_begin" * 7000, "a" * 60000):
+    hostile = [
+        c * (60000 // len(c)) for c in ("<", "<a", "W ", "$s_begin", "a", "alias='", "<break ")
+    ]
+    hostile += ["alias" + " " * 60000, "<break time='" + "9" * 60000, "ph=" * 20000 + "'"]
+    for text in hostile:
         for markup in ("ssml", "symbols"):
             spoken_chars(text, markup)
     assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "chars"),
+    [
+        ("<speak>今天<s>好</s></speak>", 3),
+        ("<speak><sub alias='一二三四五六七'>x</sub></speak>", 16),
+        ("<speak><break time='10s'/>好<break time=\"500ms\"/></speak>", 22),
+        ("<speak>好<break/></speak>", 3),
+        ("<speak>好<break time='..s'/></speak>", 21),
+        ("<speak>好<break time='&#57;s'/></speak>", 21),
+    ],
+)
+def test_what_ssml_says_elsewhere_counts_too(text: str, chars: int) -> None:
+    assert spoken_chars(text, "ssml") == chars
+
+
+def test_silence_is_bounded_like_text(client: Client) -> None:
+    """An hour of it would be made and kept for a slow client."""
+    with pytest.raises(RefusedError) as caught:
+        client.say("<speak>好" + "<break time='10s'/>" * 360 + "</speak>", markup="ssml")
+    assert caught.value.code == "text_too_long"
 
 
 def test_a_client_that_takes_no_marks_is_waited_for(client: Client, raw_client: Connect) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from .errors import KeyFileError
 from .keyfile import AnyPath, checked_public, read_key
@@ -20,6 +20,7 @@ EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 )
+EVENT = struct.Struct("=Hi")  # zmq_socket_monitor(3); pyzmq's own parser imports asyncio
 SERVER_KEY, KEY_FILE = "SAMBERTD_SERVER_KEY", "SAMBERTD_KEY_FILE"
 
 
@@ -94,7 +95,7 @@ class Handshake:
         with suppress(zmq.Again):
             while True:
                 frames = self._monitor.recv_multipart(zmq.NOBLOCK)
-                self._last = parse_monitor_message(frames)["event"]
+                self._last, _ = EVENT.unpack(frames[0])
         if self._last in (0, zmq.EVENT_HANDSHAKE_SUCCEEDED):
             return ""
         if self._given is None:
