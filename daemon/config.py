@@ -10,6 +10,9 @@ text_chars = 2000   # characters in one request, at most 5000
 in_work = 4         # utterances synthesised by turns, at most 16
 waiting = 8         # accepted beyond those, at most 100; more get `busy`
 per_client = 8      # live at once of one client: others always find a place; more get `busy`
+per_user = 10       # the same of all clients of one user or key; admins have no such limits
+requests_per_s = 100.0  # of one user or key; 0: any. More get `rate_limited`
+chars_per_min = 20000   # to be spoken for one user or key; 0: any
 append_s = 30.0     # an utterance whose text comes in pieces ends when none came for so long
 pause_s = 600.0     # an utterance that is paused for longer is cancelled
 stall_s = 15.0      # a client that takes no audio for so long is dropped
@@ -89,6 +92,9 @@ class Limits:
     in_work: int = 4
     waiting: int = 8
     per_client: int = 8
+    per_user: int = 10
+    requests_per_s: float = 100.0
+    chars_per_min: int = 20000
     stall_s: float = 15.0
     append_s: float = 30.0
     pause_s: float = 600.0
@@ -216,6 +222,9 @@ def checked(config: Config) -> Config:
     between("limits.in_work", limits.in_work, 1, 16)
     between("limits.waiting", limits.waiting, 0, 100)
     between("limits.per_client", limits.per_client, 1, 116)
+    between("limits.per_user", limits.per_user, 1, 116)
+    between("limits.requests_per_s", limits.requests_per_s, 0, 100_000)
+    between("limits.chars_per_min", limits.chars_per_min, 0, 100_000_000)
     between("limits.stall_s", limits.stall_s, 0.1, 3600)
     between("limits.append_s", limits.append_s, 0.1, 3600)
     between("limits.pause_s", limits.pause_s, 0.1, 86400)

@@ -23,13 +23,16 @@ from daemon.patience import Patience
 from daemon.stream import Finish, Piece, Stream, Whose, Wish
 from engines.marks import SpeechMark
 
+BUSY_S = 0.5  # about when a place may be free again
+
 
 class RefusedError(Exception):
     """A request that is not admitted; `code` is one of the protocol's."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str, retry_s: float | None = None) -> None:
+        """retry_s: seconds after which it may be asked again, where that can be told."""
         super().__init__(text)
-        self.code = code
+        self.code, self.retry_s = code, retry_s
 
 
 class Scheduler:
@@ -97,7 +100,7 @@ class Scheduler:
             text = 'something is being said there, and queue is "drop"; leave it out to wait'
             raise RefusedError(BUSY, text)
         superseded = precedence.superseded(stream, live)
-        self._check_capacity(client, [s for s in live if s not in superseded])
+        self._check_capacity(stream, [s for s in live if s not in superseded])
         precedence.postpone(stream, live)
         self._streams[client, request_id] = stream
         for loser in superseded:
@@ -109,14 +112,18 @@ class Scheduler:
             text = f"id {request_id!r} is still in use by a live request; choose a new one"
             raise RefusedError(DUPLICATE_ID, text)
 
-    def _check_capacity(self, client: bytes, live: list[Stream]) -> None:
+    def _check_capacity(self, new: Stream, live: list[Stream]) -> None:
         if len(live) >= self._capacity:
             text = f"{len(live)} utterances are in work or waiting; try again when one is done"
-            raise RefusedError(BUSY, text)
-        mine = sum(stream.client == client for stream in live)
+            raise RefusedError(BUSY, text, BUSY_S)
+        mine = sum(stream.client == new.client for stream in live)
         if mine >= self._per_client:
             text = f"{mine} utterances of this client are live; try again when one is done"
-            raise RefusedError(BUSY, text)
+            raise RefusedError(BUSY, text, BUSY_S)
+        owner, most = new.wish.owner, new.wish.most
+        if most is not None and sum(stream.wish.owner == owner for stream in live) >= most:
+            text = f"{most} utterances of {owner} are live; try again when one is done"
+            raise RefusedError(BUSY, text, BUSY_S)
 
     def find(self, client: bytes, request_id: str) -> Stream | None:
         return self._streams.get((client, request_id))

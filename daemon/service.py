@@ -20,6 +20,7 @@ from daemon.delivery import Deliverer
 from daemon.notify import Notifier
 from daemon.peers import Peer, Peers
 from daemon.playback import Speaker
+from daemon.quotas import Quotas
 from daemon.reloading import Reloader
 from daemon.scheduler import RefusedError, Scheduler
 from daemon.shelving import Shelving
@@ -56,6 +57,7 @@ class Service:
         self._speaker = speaker
         self._stats = stats
         self._builds, self._peers = builder.builds, peers
+        self._quotas = Quotas(config.limits)
         self._utterances = Utterances(
             self._life, config.limits, scheduler, worker, deliverer, speaker, stats
         )
@@ -110,6 +112,7 @@ class Service:
             limits.pause_s,
         )
         self._peers.change(config.access.admin_uids())
+        self._quotas.change(limits)
         self._speaker.change(config.speaker)
         self._shelving.build(config.engines)
         logging.getLogger().setLevel(config.log_level.upper())
@@ -124,17 +127,18 @@ class Service:
             return
         try:
             access.check(request, peer.role, peer.owner)
+            self._quotas.check(request, peer, time.monotonic())
             self._answer(client, request, peer)
         except RefusedError as refusal:
             if isinstance(request, wire.Say):
                 self._stats.refuse(refusal.code)
-            self._refuse(client, request.id, refusal.code, str(refusal))
+            self._refuse(client, request.id, refusal.code, str(refusal), refusal.retry_s)
 
     def _answer(self, client: bytes, request: wire.Request, peer: Peer) -> None:
         """Raises RefusedError."""
         match request:
             case wire.Say():
-                self._utterances.say(client, request, peer.owner)
+                self._utterances.say(client, request, peer.owner, self._quotas.most_live(peer))
             case wire.Credit():
                 self._scheduler.grant(client, request.id, request.grant)
             case wire.Append() | wire.End():
@@ -232,5 +236,8 @@ class Service:
             request_id, life, shelf, queue, self._stats, self._speaker, lines, problems
         )
 
-    def _refuse(self, client: bytes, request_id: str, code: str, text: str) -> None:
-        self._deliverer.reply(client, wire.Error(id=request_id, code=code, text=text))
+    def _refuse(
+        self, client: bytes, request_id: str, code: str, text: str, retry_s: float | None = None
+    ) -> None:
+        error = wire.Error(id=request_id, code=code, text=text, retry_s=retry_s)
+        self._deliverer.reply(client, error)

@@ -39,6 +39,7 @@ class Wish:
     marks: frozenset[str] = frozenset()  # the kinds its client wants
     progress: bool = False  # whether its client is told how far it is
     owner: str = ""  # whose it is, over all connections of a user or key
+    most: int | None = None  # that may be live of its owner
 
 
 @dataclass(eq=False, slots=True)

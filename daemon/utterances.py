@@ -61,14 +61,17 @@ class Utterances:
         mine = [stream.id for stream in self._jobs if stream.client == client]
         return mine + self.prefetcher.live(client)
 
-    def say(self, client: bytes, say: wire.Say, owner: str) -> None:
-        """A new utterance, or one that was said before. Raises RefusedError."""
+    def say(self, client: bytes, say: wire.Say, owner: str, most: int | None = None) -> None:
+        """A new utterance, or one that was said before. Raises RefusedError.
+
+        most: of its owner that may be live.
+        """
         self._stats.requests += 1
         self._check_id(client, say.id)
         voice = check(say, self._life, self.limits, self.shelf, self._speaker)
         key = None if say.key is None else f"{owner} {say.key}"  # nobody takes over another's
         if not self._said_before(client, say, key):
-            self._admit(client, say, voice, key, owner)
+            self._admit(client, say, voice, key, owner, most)
 
     def _check_id(self, client: bytes, request_id: str) -> None:
         """Raises RefusedError."""
@@ -219,12 +222,15 @@ class Utterances:
         voice: SpeakingVoice,
         key: str | None,
         owner: str,
+        most: int | None,
     ) -> None:
         """A new utterance. Raises RefusedError."""
         now, pace = time.monotonic(), self._deliverer.pace
         form = PcmForm(voice.info.sample_rate, say.rate, say.format)
         chars, kinds = spoken_chars(say.text, say.markup), frozenset(say.marks)
-        wish = Wish(say.priority, say.queue, chars, key, say.deadline_s, kinds, say.progress, owner)
+        wish = Wish(
+            say.priority, say.queue, chars, key, say.deadline_s, kinds, say.progress, owner, most
+        )
         stream = self._scheduler.admit(client, say.id, say.sink, form.rate, say.credit, now, wish)
         stream.sample_bytes = form.sample_bytes
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)

@@ -24,6 +24,9 @@ def refused(ask):
         ask()
     except RefusedError as refusal:
         return [refusal.code, str(refusal)]
+def anew(ask):
+    with Client(endpoint) as one:
+        return ask(one)
 def raw(path, greeting, message):
     with socket.socket(socket.AF_UNIX) as link:
         link.connect(path)
@@ -36,6 +39,7 @@ def raw(path, greeting, message):
         while not any(kind in words for kind in (b"error", b"cancelled")):
             words += link.recv(4096) or sys.exit("closed")
         return words.hex()
+kept = []
 with Client(endpoint) as client:
     print(json.dumps(eval(expression)))
 """
@@ -58,4 +62,5 @@ def begin_as_user(daemon: LiveDaemon, uid: int, expression: str) -> subprocess.P
     os.chmod(os.path.dirname(path), 0o711)
     os.chmod(path, 0o666)
     command = [sys.executable, "-c", SCRIPT, str(uid), daemon.endpoint, expression]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)

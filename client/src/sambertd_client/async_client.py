@@ -26,7 +26,7 @@ from .steps import Look, Step, Steps
 from .wishes import Manner, Wishes
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from .wishes import Unpack
 
 R = TypeVar("R", bound=wire.Message)
 T = TypeVar("T")

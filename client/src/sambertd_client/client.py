@@ -22,7 +22,7 @@ from .utterance import Utterance
 from .wishes import Manner, Wishes
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from .wishes import Unpack
 
 R = TypeVar("R", bound=wire.Message)
 T = TypeVar("T")

@@ -38,6 +38,7 @@ class RefusedError(SambertdError):
     def __init__(self, error: Error) -> None:
         super().__init__(error.text)
         self.code = error.code
+        self.retry_s = error.retry_s  # when it may be asked again; None: the daemon does not say
 
 
 class SpeechError(SambertdError):

@@ -28,7 +28,7 @@ PIECE_CHARS = 500  # appended at once at most
 ROOM_S = 0.1  # how long to wait before asking again whether there is room
 PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0  # between two tries to say it again
 LOST = frozenset({NO_ANSWER, GONE, RESTARTED, CONNECTION_LOST})
-FOR_NOW = frozenset({wire.NOT_READY, wire.SHUTTING_DOWN})
+FOR_NOW = frozenset({wire.NOT_READY, wire.SHUTTING_DOWN, wire.RATE_LIMITED})
 Trouble = Union[NoDaemonError, RefusedError, SpeechError]
 
 

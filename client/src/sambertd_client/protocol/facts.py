@@ -20,6 +20,10 @@ class Limits(msgspec.Struct, kw_only=True, frozen=True):
     credit: int
     stall_s: float
     per_client: int = 0  # live requests of one client; 0: not told
+    # of all connections of one user or key, but for admins; 0: not told, or no limit
+    per_user: int = 0  # live requests
+    requests_per_s: float = 0.0
+    chars_per_min: int = 0
 
 
 class Welcome(Message, tag="welcome", kw_only=True, frozen=True):

@@ -115,3 +115,4 @@ class Error(Message, tag="error", kw_only=True, frozen=True):
     id: Annotated[str, Meta(max_length=64)]
     code: str
     text: str
+    retry_s: Optional[float] = None  # when it may be asked again, where that is known
