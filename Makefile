@@ -72,8 +72,9 @@ test-systemd: $(DEV)  ## install, kill, hang, upgrade in a throw-away systemd; n
 	fi
 	SAMBERTD_SYSTEMD=$$(realpath -m "$$WHEELHOUSE") $(BIN)/python -m pytest -m systemd -s $(ARGS) tests/systemd
 
-bench: $(DEV)  ## this machine: engines against PyTorch (a table, bench.json), then bench-live
+bench: $(DEV)  ## this machine: engines against PyTorch (a table, bench.json), then text and bench-live
 	@$(BIN)/python -m benchmarks.speed --json bench.json $(ARGS)
+	@$(BIN)/python -m benchmarks.text_speed
 	$(BIN)/python -m benchmarks.latency
 
 bench-live: $(DEV)  ## first audio, cancel, streams at once, round trip: docs/LATENCY.md; ARGS="cancel" for one
@@ -81,6 +82,7 @@ bench-live: $(DEV)  ## first audio, cancel, streams at once, round trip: docs/LA
 
 bench-text: $(DEV)  ## how well text is read: tables of cases; ARGS="--cpp DIR" for CPP too, see docs/TEXT.md
 	@$(BIN)/python -m benchmarks.text $(ARGS)
+	@$(BIN)/python -m benchmarks.text_speed
 
 fuzz: $(DEV)  ## 100,000 hostile messages to a live daemon (a quarter of a minute)
 	@$(BIN)/python -m benchmarks.fuzz $(ARGS)

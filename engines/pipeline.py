@@ -17,6 +17,7 @@ from engines.decoding import Alone, Decoder, Together
 from engines.handover import Handover, Stopped
 from engines.marks import KINDS, Said, SpeechMark, speech_marks
 from engines.pack import VoiceFile
+from engines.pauses import LONGEST_PAUSE
 from engines.phrases import Phrase, VoicePhrases
 from engines.session import Floats, Session
 from engines.style import Controls
@@ -208,11 +209,11 @@ class Pipeline:
         """Consumer: part by part, silence between them."""
         at, hop = 0, self._voice.hop_length
         while isinstance(start := items.get(), _Start):
-            pause = self._pause(start.pause_s, plan.controls)
-            end = at + len(pause) + start.frames * hop
-            marks = start.marks(hop, at + len(pause), plan.marks)
+            pause = int(start.pause_s * self._voice.sample_rate / plan.controls.speed)
+            end = at + pause + start.frames * hop
+            marks = start.marks(hop, at + pause, plan.marks)
             speech = self._speech(start, plan, items)
-            for pcm in chain([pause] if len(pause) else [], speech):
+            for pcm in chain(self._silence(pause), speech):
                 yield AudioChunk(pcm, start.part.sentence, marks, start.known is not None)
                 at, marks = at + len(pcm), ()
             if at < end:
@@ -266,9 +267,11 @@ class Pipeline:
             if len(pcm):
                 yield pcm * np.float32(controls.volume)
 
-    def _pause(self, seconds: float, controls: Controls) -> Floats:
-        samples = int(seconds * self._voice.sample_rate / controls.speed)
-        return np.zeros(samples, np.float32)
+    def _silence(self, samples: int) -> Iterator[Floats]:
+        """In pieces: SSML may ask for minutes."""
+        most = int(LONGEST_PAUSE * self._voice.sample_rate)
+        for first in range(0, samples, most):
+            yield np.zeros(min(most, samples - first), np.float32)
 
 
 def chunk_frames(context: int) -> tuple[int, int]:

@@ -70,6 +70,15 @@ PARTS = (
         ("engines/text/data/words/neutral.txt",),
     ),
     Part(
+        "pypinyin readings",
+        "0.55.0",
+        "data",
+        "MIT",
+        "Readings of phrases and characters, changed",
+        "https://github.com/mozillazg/python-pinyin",
+        ("engines/text/data/pinyin/by_phrase.txt", "engines/text/data/pinyin/by_character.txt"),
+    ),
+    Part(
         "CLDR names of emoji",
         "48",
         "data",

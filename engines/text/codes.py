@@ -11,11 +11,15 @@ from engines.text.spoken import cardinal, code, digits
 _NUMBERED: Final = (
     "验证码|校验码|取餐号|排队号|邀请码|识别码|密码|口令|单号|编号|学号|工号|卡号|账号|帐号|尾号|"
     "车牌号?|证号|身份证号?码?|邮编|区号|号码|航班号?|代码|序列号|房间?号|分机号?|护照号?|错误码|"
-    "准考证号?|合同号|批号|货号|端口号?|床号|手机号|ISBN|错误|QQ号?|微信号?|会员号"
+    "准考证号?|合同号|批号|货号|端口号?|床号|手机号|ISBN|错误|QQ群?号?|微信号?|会员号|群号|内线电话|内线|"
+    "状态码|(?<![A-Za-z])(?:ID|HTTP)"
 )
 _GLUE = r"(?:码|是|为|:|：|\s)*"
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
-_ROOMS = "号?房|诊室|办公室|包间|室(?!\\d)|号?包厢|号?教室|号?病房|号?会议室|号?床"
+_ROOMS = (
+    "号?房|诊室|办公室|包间|室(?!\\d)|号?包厢|号?教室|号?病房|号?会议室|号?床|号?报告厅|"
+    "号?实验室|号?影厅"
+)
 _CRAFT = "歼|运|直|轰|强|东风|长征|神舟|嫦娥|天宫|天舟|图|苏|安"
 
 
@@ -34,6 +38,16 @@ def _all_as_digits(match: re.Match[str]) -> str:
 
 def _model(match: re.Match[str]) -> str:
     return match[1].replace("-", " ") + digits(match[2])
+
+
+def _joined(match: re.Match[str]) -> str:
+    """A number in parts: 编号20261125-007 -> 二零二六幺幺二五杠零零七."""
+    return f"{match[1]}{match[2]}{match[3]}{code(match[4]).replace('-', '杠')}"
+
+
+def _address(match: re.Match[str]) -> str:
+    """The address of a network card: 00:1A:2B -> 零零冒号一A冒号二B."""
+    return digits(match[0].replace(":", "冒号"))
 
 
 def _day(match: re.Match[str]) -> str:
@@ -59,6 +73,11 @@ CODES: Final[tuple[Rule, ...]] = (
         rf"(取[件货]码{_GLUE})(\d+(?:-\d+)+)(?!\d)",
         lambda m: m[1] + code(m[2]).replace("-", "杠"),
     ),
+    rule(rf"({_NUMBERED})({_GLUE})([A-Za-z_]*)(\d{{3,}}(?:-\d+)+)(?![\d.:/年月元-])", _joined),
+    rule(r"(?<![A-Za-z0-9:])(?=[0-9:]*[A-F])(?:[0-9A-F]{2}:){2,5}[0-9A-F]{2}(?![\w:])", _address),
+    rule(r"(?<![\d.:/,-])(0\d{2,})(?=号)", _first_as_code),
+    rule(r"(?<!\d)(89|92|95|98)[#号](?=汽油|乙醇)", lambda m: digits(m[1]) + "号"),
+    rule(r"(?<=\d)#(?=[\u4e00-\u9fff])", "号"),
     rule(
         rf"({_NUMBERED}|取件码|取货码)({_GLUE})([A-Za-z_]*)-?(\d{{3,}})(?![\d.:/年月元-])",
         lambda m: f"{m[1]}{m[2]}{m[3]}{code(m[4])}",
@@ -72,6 +91,10 @@ CODES: Final[tuple[Rule, ...]] = (
         lambda m: code(re.sub(r"[·.• ]", "", m[0])),
     ),
     rule(r"(?<![\d.,])(\d{13,})(?![\d.,])", _first_as_code),
+    rule(
+        r"(?<![A-Za-z])K(\d{1,4})\+(\d{1,3})(?!\d)",
+        lambda m: f"K{cardinal(int(m[1]))}加{cardinal(int(m[2]))}",
+    ),
     rule(LATIN + r"([A-Z])-?(\d{3,})(?![\d.,:%A-Za-z])", lambda m: m[1] + code(m[2])),
     rule(r"(?<![\d.:/,-])(0\d+)(?![\d.:/,-])", _first_as_digits),
     rule(
@@ -100,6 +123,15 @@ CODES: Final[tuple[Rule, ...]] = (
     rule(r"(?<=波音|空客)(\d{3})(?!\d)", _first_as_digits),
     rule(rf"({_CRAFT})-(?=\d)", r"\1"),
     rule(rf"{WHOLE}(480|720|1080|1440|2160)(?=[pPiI](?![A-Za-z]))", _first_as_digits),
+    rule(rf"{WHOLE}(84)(?=消毒)", _first_as_digits),
+    rule(
+        r"(?<![A-Za-z0-9])0[xX]([0-9A-Fa-f]{1,16})(?![A-Za-z0-9])", lambda m: "零x" + digits(m[1])
+    ),
+    rule(r"(?<=[层栋幢])(\d{3,4})(?=室|房|$|[，。、；的)）])", _first_as_code),
+    rule(
+        r"(?<![\d/.])(\d{2,3})/(\d{2,3})([ABCY])(?![A-Za-z0-9])",
+        lambda m: f"{cardinal(int(m[1]))}、{cardinal(int(m[2]))}{m[3]}",
+    ),
     rule(rf"{WHOLE}(996|007|211|985)(?=工作制|大学|高校|院校|工程)", _first_as_digits),
     rule(rf"{WHOLE}(101)(?=大[楼厦])", _first_as_digits),
     rule(rf"{WHOLE}(618|315|520)(?=购物节|大促|年中|晚会|活动|表白|消费者)", _first_as_digits),

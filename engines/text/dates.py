@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from engines.text.rules import WHOLE, Rule, rule
+from engines.text.rules import NUMBER, WHOLE, Rule, rule
 from engines.text.spoken import cardinal, digits
 
 _YEARLY = "年|学年|财年|年度|赛季|届|级"
@@ -29,7 +29,35 @@ def _from_to(match: re.Match[str]) -> str:
     return f"{first}{'到' if int(first) < int(second) else '比'}{second}"
 
 
+def _page(match: re.Match[str]) -> str:
+    """第3/5页 -> 第三页，共五页."""
+    number, of, what = cardinal(int(match[1])), cardinal(int(match[2])), match[3]
+    return f"第{number}{what}，共{'两' if of == '二' else of}{what}"
+
+
+def _left(match: re.Match[str]) -> str:
+    """Time that runs down: 00:30 -> 30秒."""
+    minutes = "" if int(match[2]) == 0 else f"{int(match[2])}分"
+    return f"{match[1]}{minutes}{int(match[3])}秒"
+
+
 DATES: Final[tuple[Rule, ...]] = (
+    rule(r"第(\d{1,4})/(\d{1,4})(页|张|题|步|章|集|关|轮|节|课)", _page),
+    rule(
+        r"(步骤|页码)[:：]?(\d{1,3})/(\d{1,3})(?!\d)",
+        lambda m: f"{m[1]}{cardinal(int(m[2]))}，共{cardinal(int(m[3]))}",
+    ),
+    rule(rf"(评分[:：]?|得分[:：]?)({NUMBER})/({NUMBER})", r"\1\2，满分\3"),
+    rule(r"(?<!\d)(\d\d)年(?=\d{1,2}月)", lambda m: digits(m[1]) + "年"),
+    rule(
+        r"(?<!\d)(20[1-4]\d)(?=新款|新品|春季|夏季|秋季|冬季|春夏|秋冬|款|版|新春|跨年|高考|考研|世界杯|奥运会)",
+        lambda m: digits(m[1]),
+    ),
+    rule(r"(?<![\d.])11\.11(?=购物|大促|狂欢|活动|促销|盛典)", "双十一"),
+    rule(r"(?<![\d.])12\.12(?=购物|大促|狂欢|活动|促销|盛典)", "双十二"),
+    rule(r"(?<=[周期拜][一二三四五六日天])\s*[-~—]+\s*(?=周|星期|礼拜)", "到"),
+    rule(r"(倒计时|剩余时间|还剩)[:：]?(\d{1,2}):(\d\d)(?![:\d])", _left),
+    rule(r"(?<![\d:])0?(\d{1,2}):00:00(?![:\d])", r"\1点整"),
     rule(
         rf"(?<!\d)((?:19|20)\d\d)年?\s*([-~—至到]+)\s*((?:19|20)\d\d)(?={_YEARLY})",
         _years,
@@ -43,6 +71,8 @@ DATES: Final[tuple[Rule, ...]] = (
     ),
     rule(r"公元(\d{1,4})(?=年)", lambda m: "公元" + digits(m[1])),
     rule(r"(?<!\d)((?:19|20)\d\d)(?=学年|财年|年度|赛季|届|级)", lambda m: digits(m[1])),
+    rule(r"(?<=[（(])((?:19|20)\d\d)(?=[)）])", lambda m: digits(m[1])),
+    rule(r"(?<=[)）])\s*[-—~]+\s*(?=\d{1,4}[年月日号点时])", "到"),
     rule(r"(公元前?)(\d{2,4})(?=年)", lambda m: m[1] + digits(m[2])),
     rule(r"(?<![\d.])3\.8(?=妇女节|节|女神节|女王节)", "三八"),
     rule(r"(?<![\d.])6\.1(?=儿童节)", "六一"),

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from pypinyin.constants import PINYIN_DICT
-from pypinyin.contrib.tone_convert import to_tone3
-
 from engines.errors import TextError
 from engines.text.characters import HAN
+from engines.text.pinyin_table import first_reading
 from engines.text.pronunciation import syllables
 from engines.text.script import Script, Writer
 from engines.text.sentence import Unread
@@ -72,5 +70,5 @@ def _leave_out(writer: Writer, match: re.Match[str], why: str) -> None:
 
 def _has_reading(character: str) -> bool:
     """Whether the front end could read it by itself."""
-    first = PINYIN_DICT.get(ord(character), "").split(",")[0]
-    return bool(first) and has_syllable(to_tone3(first, v_to_u=False).rstrip("12345"))
+    first = first_reading(character)
+    return bool(first) and has_syllable(first[:-1])

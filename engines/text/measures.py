@@ -7,7 +7,7 @@ from typing import Final
 
 from engines.text.characters import table
 from engines.text.rules import LATIN, NUMBER, WHOLE, Rule, rule
-from engines.text.spoken import cardinal
+from engines.text.spoken import cardinal, digits
 
 _CURRENCY: Final = table("¥元 $美元 €欧元 £英镑")
 _CODES: Final = {
@@ -64,9 +64,9 @@ _EACH: Final = (
 _COUNTED: Final = "次|个|天|人|位|名|片|粒|颗|杯|碗|小时|分钟|周|岁|米|公里|倍|种|斤|瓶|盒|件"
 
 _COUNTED_ALSO: Final = (
-    "[晚间份节双对副套把张条根支枝颗粒滴块片位名回趟遍场局盘轮部台辆架艘匹头只瓶罐袋包盒箱桶杯碗盆勺"
+    "[晚间份节双对副套把张条根支枝颗粒滴块片位名桌回趟遍场局盘轮部台辆架艘匹头只瓶罐袋包盒箱桶杯碗盆勺"
     "捆幅扇枚封篇首件顶顿道样种项笔批岁倍成胜负]"
-    "(?!线|级)|次(?!方|列车|航班)"
+    "(?!线|级)|次(?!方|列车|航班)|站(?![台点口牌])"
 )
 
 
@@ -102,7 +102,26 @@ def _per(match: re.Match[str]) -> str:
     return f"每{_PER.get(each, each)}{number}{unit}{_CURRENCY.get(symbol, '')}"
 
 
+_SIGNED = "误差|偏差|公差|涨幅|涨跌|同比|环比|增幅|净胜|气温|温度|球镜|散光|度数|视力"
+_IN_HAN = "微克|毫克|千克|克|毫摩尔|国际单位|个"
+_FOOD = "g|克|ml|mL|毫升"
+
 AMOUNTS: Final[tuple[Rule, ...]] = (
+    rule(LATIN + r"PM2\.5", "PM二点五"),
+    rule(rf"[¥]\s*({_GROUPED}[百千万亿]*)(?=元)", r"\1"),
+    rule(
+        rf"()(?<![\d.,])[¥]?({_GROUPED})元?/(\d+)(分钟|小时|天|分|次|人)(?![A-Za-z])",
+        lambda m: f"每{cardinal(int(m[3]))}{m[4]}{m[2]}元",
+    ),
+    rule(
+        rf"({NUMBER})\s*(k?J|kcal|mg|g|kg)/100\s*({_FOOD})(?![A-Za-z])",
+        lambda m: f"每一百{'克' if m[3] in 'g克' else '毫升'}{m[1]}{_UNITS.get(m[2], m[2])}",
+    ),
+    rule(
+        rf"({NUMBER})\s*({_IN_HAN})/(立方米|平方米|毫升|分升|升|公斤|千克)",
+        r"每\3\1\2",
+    ),
+    rule(rf"({NUMBER})\s*V\s*[/—,]?\s*({NUMBER})\s*A(?![A-Za-z])", r"\1伏\2安"),
     rule(
         rf"(?<![\d.])({NUMBER})\s*[-~—到]\s*({NUMBER})(次|元)/({_EACH})(?![A-Za-z])",
         lambda m: f"每{_PER.get(m[4], m[4])}{m[1]}到{m[2]}{m[3]}",
@@ -141,6 +160,11 @@ MEASURES: Final[tuple[Rule, ...]] = (
     ),
     rule(rf"(?<![\d%A-Za-z)）])([+-])({NUMBER})%", _signed_percent),
     rule(rf"{WHOLE}100%", "百分之百"),
+    rule(rf"{WHOLE}([1-9][1-9])(?=折)", lambda m: digits(m[1])),
+    rule(r"(?<=%)\s*(?i:vol)(?![A-Za-z])", ""),
+    rule(rf"({NUMBER}%)\+(?=$|[\u4e00-\u9fff，。！？；、）)])", r"\1加"),
+    rule(r"(?<=\d)\+(?=\d)", "加"),
+    rule(rf"(?<!{_SIGNED.replace('|', ')(?<!')})(?<=[\u4e00-\u9fff])\+(?=\d)", "加"),
     rule(rf"{WHOLE}({NUMBER}[百千万亿]*)\+(?=$|[\u4e00-\u9fff，。！？；、）)])", r"\1加"),
     rule(rf"({NUMBER})‰", r"千分之\1"),
     rule(rf"(?<![\d.,:/第月年-])2[~-](?=\d{{1,2}}(?:{_COUNTED}))", "两到"),
@@ -156,6 +180,13 @@ MEASURES: Final[tuple[Rule, ...]] = (
     rule(
         r"([¥$€£])\s*(\d[\d,]*(?:\.\d+)?)\s*([百千万亿]+)",
         lambda m: f"{m[2]}{m[3]}{_CURRENCY[m[1]]}",
+    ),
+    rule(r"¥\s*(\d[\d,]*(?:\.\d+)?)(?![\d百千万亿.])", r"\1元"),
+    rule(r"(?<!\d)(12|24|36|48|72)H(?![A-Za-z])", r"\1小时"),
+    rule(r"(?<=ml|mL|kg|cm|mm)\s*[*×]\s*(?=\d)|(?<=[gLm克升米])\s*[*×]\s*(?=\d)", "乘"),
+    rule(
+        r"(?<![\d.])(\d+)\.(\d+)(?=\s*[KMGT]i?[Bb](?![A-Za-z]))",
+        lambda m: f"{cardinal(int(m[1]))}点{digits(m[2])}",
     ),
     rule(r"(\d)室(\d)厅(?:(\d)卫)?", lambda m: _rooms(m[0])),
     rule(r"(?<=\d)\s*([kKMG]?)Hz", lambda m: _HERTZ[m[1]]),

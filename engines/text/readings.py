@@ -7,13 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from pypinyin.constants import PHRASES_DICT, PINYIN_DICT
-from pypinyin.contrib.tone_convert import to_tone3
-
 from engines.text.characters import HAN
 from engines.text.contexts import Contexts
 from engines.text.g2pm import G2pM
 from engines.text.numbers import is_number
+from engines.text.pinyin_table import first_reading, phrases
 from engines.text.segment import Clause, Token, parts
 from engines.text.symbols import has_syllable
 
@@ -122,7 +120,7 @@ def _is_phrase(text: str) -> bool:
     own = _OWN.get(text)
     if own is not None:
         return bool(own)
-    return text in PHRASES_DICT and not is_number(text)
+    return text in phrases() and not is_number(text)
 
 
 @cache
@@ -131,13 +129,10 @@ def _phrase(phrase: str) -> list[str]:
     if phrase in _OWN:
         return _OWN[phrase]
     result = []
-    for character, (reading, *_) in zip(phrase, PHRASES_DICT[phrase], strict=True):
-        syllable = _tone3(reading)
+    for character, syllable in zip(phrase, phrases().read(phrase), strict=True):
         if character in "一不" and syllable[-1] != "5":
             syllable = _USUAL[character]
-        if character in "嗯":
-            syllable = _USUAL[character]
-        result.append(syllable)
+        result.append(_USUAL["嗯"] if character == "嗯" else syllable)
     return result
 
 
@@ -146,13 +141,7 @@ def _default(character: str) -> str:
     """The first reading pypinyin has, or "" for a character it does not know."""
     if character in _USUAL:
         return _USUAL[character]
-    readings = PINYIN_DICT.get(ord(character), "") if HAN.match(character) else ""
-    return _tone3(readings.split(",")[0]) if readings else ""
-
-
-def _tone3(reading: str) -> str:
-    syllable: str = to_tone3(reading, v_to_u=False, neutral_tone_with_five=True)
-    return syllable.replace("ü", "v")
+    return first_reading(character) if HAN.match(character) else ""
 
 
 def _surname(token: Token) -> None:

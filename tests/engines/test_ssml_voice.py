@@ -132,6 +132,20 @@ def test_the_silence_asked_for_takes_the_place_of_the_full_stop(plain: Voice) ->
     assert long - dot == plain.info.sample_rate // 2
 
 
+def test_long_silence_comes_in_pieces(plain: Voice) -> None:
+    """Minutes of it take no more memory than seconds, and can be cancelled."""
+    text = speak("好" + "<break time='10s'/>" * 30 + "<mark name='a'/>好")
+    stream = plain.stream(plain.plan(text, markup="ssml"))
+    chunks = list(stream)
+    assert max(len(chunk.pcm) for chunk in chunks) <= 5 * plain.info.sample_rate
+    whole = sum(len(chunk.pcm) for chunk in chunks)
+    assert 300 < whole / plain.info.sample_rate < 302
+    (mark,) = [m for chunk in chunks for m in chunk.marks if m.kind == "user"]
+    told = next(n for n, chunk in enumerate(chunks) if mark in chunk.marks)
+    assert not chunks[told].pcm.any(), "with the first piece of the silence"
+    assert sum(len(chunk.pcm) for chunk in chunks[:told]) < mark.start
+
+
 def test_silence_is_not_faster_in_fast_speech(plain: Voice) -> None:
     fast = Style(speed=2.0)
     short, long = (

@@ -25,7 +25,7 @@ from .steps import Look, Step, Steps
 from .wishes import Wishes
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from .wishes import Unpack
 
 R = TypeVar("R", bound=wire.Message)
 T = TypeVar("T")

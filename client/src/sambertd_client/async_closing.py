@@ -1,4 +1,4 @@
-"""What is closed at the end of an `async with` block."""
+"""What ends with an `async with` block."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import TypeVar
 
-Self = TypeVar("Self", bound="AsyncClosing")
+Self = TypeVar("Self", bound="AsyncLeaving")
 
 
-class AsyncClosing(ABC):
-    """An asynchronous context manager of something with a `close`."""
+class AsyncLeaving(ABC):
+    """As `closing.Leaving`."""
 
     @abstractmethod
-    async def close(self) -> None:
-        """Give back what it holds."""
+    async def _leave(self, error: BaseException | None) -> None:
+        """The block has ended, by this error or by none."""
 
     async def __aenter__(self: Self) -> Self:
         return self
@@ -25,4 +25,15 @@ class AsyncClosing(ABC):
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self._leave(value)
+
+
+class AsyncClosing(AsyncLeaving):
+    """As `closing.Closing`."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Give back what it holds."""
+
+    async def _leave(self, error: BaseException | None) -> None:
         await self.close()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar, Union
 
 from . import protocol as wire
 from .account import Account
+from .async_closing import AsyncLeaving
 from .errors import NoDaemonError
 from .speech import Speech, pieces
 from .steps import Steps
@@ -20,7 +20,7 @@ T = TypeVar("T")
 Texts = Union[Iterable[str], AsyncIterable[str]]
 
 
-class AsyncUtterance(Account):
+class AsyncUtterance(Account, AsyncLeaving):
     """As `Utterance`: `async for` yields its PCM, `wait` and `read` are awaited.
 
     A task that is cancelled in one of these has the utterance cancelled by the daemon, and so has
@@ -101,19 +101,11 @@ class AsyncUtterance(Account):
             self._speech.drop()
             raise
 
-    async def __aenter__(self) -> AsyncUtterance:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def _leave(self, error: BaseException | None) -> None:
         try:
-            if isinstance(value, (asyncio.CancelledError, GeneratorExit)):
+            if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
                 self._speech.drop()
-            elif not isinstance(value, NoDaemonError):
+            elif not isinstance(error, NoDaemonError):
                 await self.cancel()
         finally:
             self._speech.forget()

@@ -21,7 +21,7 @@ from .utterance import Utterance
 from .wishes import Wishes
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from .wishes import Unpack
 
 R = TypeVar("R", bound=wire.Message)
 T = TypeVar("T")

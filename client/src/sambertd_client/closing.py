@@ -1,4 +1,4 @@
-"""What is closed at the end of a with block."""
+"""What ends with a with block."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import TypeVar
 
-Self = TypeVar("Self", bound="Closing")
+Self = TypeVar("Self", bound="Leaving")
 
 
-class Closing(ABC):
-    """A context manager of something with a `close`."""
+class Leaving(ABC):
+    """A context manager that looks at how its block was left."""
 
     @abstractmethod
-    def close(self) -> None:
-        """Give back what it holds."""
+    def _leave(self, error: BaseException | None) -> None:
+        """The block has ended, by this error or by none."""
 
     def __enter__(self: Self) -> Self:
         return self
@@ -25,4 +25,15 @@ class Closing(ABC):
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._leave(value)
+
+
+class Closing(Leaving):
+    """A context manager of something with a `close`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what it holds."""
+
+    def _leave(self, error: BaseException | None) -> None:
         self.close()

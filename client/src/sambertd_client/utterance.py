@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import protocol as wire
 from .account import Account
+from .closing import Leaving
 from .errors import NoDaemonError
 from .speech import Speech, pieces
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .client import Client
 
 
-class Utterance(Account):
+class Utterance(Account, Leaving):
     """Speech the daemon has accepted: iterate for its PCM, or `wait` while the speaker plays it.
 
     The iterator yields little-endian mono PCM (`format`) at `rate` Hz and raises SpeechError
@@ -83,17 +83,9 @@ class Utterance(Account):
         """End it now: audio on its way is thrown away. No effect once it has ended."""
         self._client._run(self._speech.cancel())
 
-    def __enter__(self) -> Utterance:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _leave(self, error: BaseException | None) -> None:
         try:
-            if not isinstance(value, NoDaemonError):
+            if not isinstance(error, NoDaemonError):
                 self.cancel()
         finally:
             self._speech.forget()
