@@ -7,12 +7,15 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from daemon import hugepages, journal
-from daemon.config import only_checks, parse
+from daemon.command_line import only_checks, parse
+from daemon.config import Config
 from daemon.config_errors import ConfigError
 from daemon.server import Server
 from daemon.toml_text import written
+from engines.text.lexicon_file import LexiconFile
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
@@ -27,13 +30,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(journal.marked(words, journal.ERROR) if in_journal else words, file=sys.stderr)
         return EXIT_CONFIG
     if only_checks(arguments):
-        print(written(config), end="")
-        return 0
+        return _show(config)
     if argv is None:
         hugepages.ask()
         faulthandler.enable()  # the stacks of all threads when systemd ends a daemon that hangs
     journal.start_logging(config.log_level, os.environ)
     return Server(config, reread=partial(parse, arguments, os.environ)).run()
+
+
+def _show(config: Config) -> int:
+    """The settings, and what is wrong with the files they name; the exit code."""
+    print(written(config), end="")
+    lexicons = (LexiconFile(Path(path)) for path in config.text.lexicons)
+    problems = [file.problem for file in lexicons if file.problem]
+    for problem in problems:
+        print(f"sambertd: {problem}", file=sys.stderr)
+    return EXIT_CONFIG if problems else 0
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sambertd_client import protocol as wire
 
@@ -12,6 +12,8 @@ from daemon.playback import Speaker
 from daemon.reports import Life
 from daemon.scheduler import RefusedError
 from daemon.voices import Shelf, SpeakingVoice
+from engines.errors import LexiconError
+from engines.text.lexicon import Entry, Lexicon
 
 
 def check(
@@ -50,6 +52,15 @@ def check_length(chars: int, limits: Limits) -> None:
         most = limits.text_chars
         text = f"the text has {chars} characters, at most {most} go in one request; split it"
         raise RefusedError(wire.TEXT_TOO_LONG, text)
+
+
+def lexicon(readings: Mapping[str, str]) -> Lexicon | None:
+    """The words of one request; None where it has none. Raises RefusedError."""
+    try:
+        entries = [Entry.of(word, pinyin) for word, pinyin in readings.items()]
+    except LexiconError as error:
+        raise RefusedError(error.code, f"lexicon: {error}") from error
+    return Lexicon({entry.word: entry for entry in entries}) if entries else None
 
 
 def unknown(code: str, kind: str, name: str | None, known: Iterable[str]) -> RefusedError:

@@ -35,6 +35,11 @@ memory_mb = 32
 disk_mb = 256
 folder = "/var/cache/sambertd/phrases"
 
+[text]
+lexicons = []       # files of readings, CSV or TOML: ["/etc/sambertd/lexicon.csv"]; the last counts
+emoji = "drop"      # or "name": said by name
+links = "spell"     # or "name": 网址 for a URL, 邮箱地址 for an e-mail address
+
 [speaker]
 enabled = true
 device = ""         # part of a device name; "" is the system's default, "null" is heard by nobody
@@ -58,13 +63,11 @@ without ever stalling for stall_s. Lower the limits where memory is scarce.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -74,6 +77,7 @@ from sambertd_client.keyring import default_folder as default_keys
 from daemon.access_config import AccessConfig
 from daemon.cache_config import CacheConfig, default_folder
 from daemon.config_errors import ConfigError, between, one_of
+from daemon.text_config import TextConfig
 from engines.store import default_root
 
 if sys.version_info >= (3, 11):
@@ -135,6 +139,7 @@ class Config:
     cache: CacheConfig = field(default_factory=CacheConfig)
     speaker: SpeakerConfig = field(default_factory=SpeakerConfig)
     access: AccessConfig = field(default_factory=AccessConfig)
+    text: TextConfig = field(default_factory=TextConfig)
 
     @property
     def socket_path(self) -> Path | None:
@@ -147,40 +152,6 @@ def default_voices() -> Path:
     """The voices beside the packages (a checkout), else the system's."""
     beside = Path(__file__).resolve().parent.parent / "voices"
     return beside if beside.is_dir() else SYSTEM_VOICES
-
-
-def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
-    """Config from a command line. Raises ConfigError; exits as argparse does on a bad line."""
-    options = _parser().parse_args(argv)
-    config = load(options.config, environ) if options.config else default(environ)
-    speaker = config.speaker
-    if options.no_speaker:
-        speaker = replace(speaker, enabled=False)
-    if options.device is not None:
-        speaker = replace(speaker, device=options.device)
-    if options.latency is not None:
-        speaker = replace(speaker, latency_s=options.latency)
-    access = config.access
-    if options.listen is not None:
-        access = replace(access, listen=options.listen)
-    engines = config.engines
-    if options.build is not None:
-        engines = replace(engines, build=options.build)
-    if options.store is not None:
-        engines = replace(engines, store=options.store)
-    given = {
-        "endpoint": options.endpoint,
-        "voices": options.voices,
-        "voice": options.voice,
-        "log_level": options.log_level,
-    }
-    chosen = {key: value for key, value in given.items() if value is not None}
-    return checked(replace(config, speaker=speaker, engines=engines, access=access, **chosen))
-
-
-def only_checks(argv: Sequence[str]) -> bool:
-    """Whether a command line asks for a look at the settings and no more."""
-    return bool(_parser().parse_args(argv).check_config)
 
 
 def default(environ: Mapping[str, str]) -> Config:
@@ -211,8 +182,9 @@ def _in(folder: Path, values: Config) -> Config:
     engines = replace(values.engines, store=folder / values.engines.store)
     cache = replace(values.cache, folder=folder / values.cache.folder)
     access = replace(values.access, keys=folder / values.access.keys)
-    voices = folder / values.voices
-    return replace(values, voices=voices, engines=engines, cache=cache, access=access)
+    text, voices = values.text.within(folder), folder / values.voices
+    values = replace(values, voices=voices, text=text)
+    return replace(values, engines=engines, cache=cache, access=access)
 
 
 def checked(config: Config) -> Config:
@@ -235,6 +207,7 @@ def checked(config: Config) -> Config:
     between("cache.disk_mb", config.cache.disk_mb, 0, 1_048_576)
     _check_speaker(config.speaker)
     config.access.check(config.endpoint)
+    config.text.checked()
     one_of("log_level", config.log_level, LOG_LEVELS)
     one_of("engines.build", config.engines.build, BUILDS)
     return config
@@ -278,31 +251,3 @@ def _typed(name: str, value: object, wanted: type | types.UnionType) -> object:
         kind = {str: "a string", Path: "a path", bool: "true or false"}.get(wanted, "a number")  # type: ignore[arg-type]
         raise ConfigError(f"{name}: {value!r} is not {kind}")
     return value
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="sambertd",
-        description="A resident Mandarin voice: text in over ZeroMQ, speech out.",
-        epilog="exit codes: 0 stopped; 2 bad command line; 3 the endpoint is taken or cannot be "
-        "used; 4 no usable voice; 70 internal failure; 78 bad settings. SIGHUP and "
-        "`sambertctl reload` read FILE again",
-    )
-    version = f"%(prog)s {metadata.version('sambertd')}"
-    parser.add_argument("--version", action="version", version=version)
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
-    checking = "show the settings as they would count, or what is wrong with them, and end"
-    parser.add_argument("--check-config", action="store_true", help=checking)
-    parser.add_argument("--endpoint", help="ipc:///path or tcp://127.0.0.1:PORT")
-    listen = "also here, encrypted, for those with a key: tcp://0.0.0.0:PORT"
-    parser.add_argument("--listen", metavar="ENDPOINT", help=listen)
-    parser.add_argument("--voices", type=Path, metavar="DIR", help="folder of voice packs")
-    parser.add_argument("--voice", metavar="NAME", help="the default voice")
-    parser.add_argument("--device", metavar="NAME", help="part of the name of the sound device")
-    parser.add_argument("--latency", type=float, metavar="S", help="of the speaker, in seconds")
-    building = "build engines for this box: in the background, before serving, or not at all"
-    parser.add_argument("--build", choices=BUILDS, help=building)
-    parser.add_argument("--store", type=Path, metavar="DIR", help="where built engines are kept")
-    parser.add_argument("--no-speaker", action="store_true", help="only stream to clients")
-    parser.add_argument("--log-level", choices=LOG_LEVELS)
-    return parser

@@ -13,6 +13,7 @@ from daemon.voices import AudioChunk, SpeakingVoice
 from daemon.warned import Warnings
 from engines.style import Style
 from engines.text.flow import Text, TextFlow
+from engines.text.lexicon import Lexicon
 from engines.text.sentence import Unread
 
 __all__ = ["Job", "Text", "TextFlow"]
@@ -33,6 +34,7 @@ class Job:
     phrases: PhraseUse = "use"  # those that were said before
     more: bool = False  # text is still to come
     markup: Markup = "text"
+    lexicon: Lexicon | None = None  # of this utterance alone
     kinds: frozenset[str] = frozenset()  # of the marks that are wanted
     warnings: Warnings = field(default_factory=Warnings)  # those of its stream
     cancelled: bool = False

@@ -115,7 +115,9 @@ class Reloader:
     def _read(self) -> tuple[Config, Packs] | ConfigError:
         """On the swapper's thread: the settings, and the packs there are."""
         try:
-            return self._reread(), self._shelving.packs()
+            config = self._reread()
+            self._shelving.settle_text(config.text)
+            return config, self._shelving.packs()
         except ConfigError as error:
             return error
         except Exception as error:
@@ -175,7 +177,7 @@ class Reloader:
             restart=reload.restart,
             loaded=reload.loaded,
             unloaded=reload.unloaded,
-            problems=reload.problems,
+            problems=[*reload.problems, *self._shelving.lexicon_problems],
             took_s=time.monotonic() - reload.at,
         )
         self._end(reload, reloaded)

@@ -23,6 +23,7 @@ CAPABILITIES = (
     "key",
     "load",
     "reload",
+    "lexicon",
     "deadline",
     "rate",
     "append",

@@ -108,6 +108,7 @@ class Keeper:
         if not opened.refused:
             try:
                 voice = self._proved(pack, opened, _own(resident))
+                voice.lexicon = resident.voice.lexicon  # with its words, if the file is wrong now
                 return Resident(pack, voice, opened, stamp)
             except EngineError as error:
                 opened.refused["voice"] = StoreError(error.code, str(error))

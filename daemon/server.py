@@ -23,6 +23,7 @@ from daemon.building import Builder
 from daemon.config import Config
 from daemon.delivery import Deliverer
 from daemon.key_ring import KeyRing
+from daemon.lexicons import Lexicons
 from daemon.lock import EndpointLock, LockError
 from daemon.notify import Notifier
 from daemon.peers import Peers
@@ -79,6 +80,7 @@ class Server:
         self._peers = Peers(access.admin_uids(), self._ring, loopback=access.insecure_loopback)
         self._worker = engine.Worker(self._waker.set)
         self._swapper = Swapper(self._waker.set)
+        self._lexicons = Lexicons()
         self._speaker = Speaker(config.speaker, self._waker.set)
         self._loaded: Shelf | None = None  # until the speaker is settled too
         stats, limits = Stats(), config.limits
@@ -103,6 +105,7 @@ class Server:
             self._builder,
             self._notifier,
             self._peers,
+            self._lexicons,
             reread or (lambda: config),
         )
 
@@ -151,7 +154,13 @@ class Server:
         if self._lock is not None:
             self._lock.acquire(keep_socket=fd is not None)
         self._listen(path, fd)
-        self._worker.start(lambda: self._load(self._tell))
+        self._worker.start(self._load_all)
+
+    def _load_all(self) -> Shelf:
+        """On the engine's thread."""
+        self._lexicons.change(self._config.text)
+        self._lexicons.look()
+        return self._load(self._tell)
 
     def _listen(self, path: Path | None, fd: int | None) -> None:
         """Raises TransportError."""

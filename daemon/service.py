@@ -17,6 +17,7 @@ from daemon import worker as engine
 from daemon.building import Builder
 from daemon.config import Config
 from daemon.delivery import Deliverer
+from daemon.lexicons import Lexicons
 from daemon.notify import Notifier
 from daemon.peers import Peer, Peers
 from daemon.playback import Speaker
@@ -49,6 +50,7 @@ class Service:
         builder: Builder,
         notifier: Notifier,
         peers: Peers,
+        lexicons: Lexicons,
         reread: Callable[[], Config],
     ) -> None:
         self._life = reports.Life(version)
@@ -70,6 +72,7 @@ class Service:
             deliverer,
             swapper,
             builder,
+            lexicons,
         )
         self._reloader = Reloader(
             config, reread, self._settle, self._life, self._shelving, deliverer, swapper, notifier
@@ -231,7 +234,8 @@ class Service:
 
     def _status(self, request_id: str) -> wire.StatusReport:
         lines, life, queue = self.engines(), self._life, self._scheduler
-        shelf, problems = self._utterances.shelf, self._reloader.problems
+        shelf = self._utterances.shelf
+        problems = [*self._reloader.problems, *self._shelving.lexicon_problems]
         return reports.status(
             request_id, life, shelf, queue, self._stats, self._speaker, lines, problems
         )

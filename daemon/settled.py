@@ -22,6 +22,9 @@ PINNED = (
     "access.listen",
     "access.keys",
     "access.insecure_loopback",
+    "access.listen",
+    "access.keys",
+    "access.insecure_loopback",
 )
 
 

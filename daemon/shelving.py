@@ -19,9 +19,11 @@ from daemon.building import Build, Builder, State
 from daemon.checks import unknown
 from daemon.config import EngineConfig
 from daemon.delivery import Deliverer
+from daemon.lexicons import Lexicons
 from daemon.reports import Life
 from daemon.scheduler import RefusedError
 from daemon.swapping import Made, Renewed, Swapper
+from daemon.text_config import TextConfig
 from daemon.utterances import Utterances
 from daemon.voices import packs
 from engines.errors import EngineError
@@ -55,17 +57,18 @@ class Shelving:
         deliverer: Deliverer,
         swapper: Swapper,
         builder: Builder,
+        lexicons: Lexicons,
     ) -> None:
         self._folder, self._engines, self._life = voices, engines, life
         self._utterances, self._deliverer = utterances, deliverer
-        self._swapper, self._builder = swapper, builder
+        self._swapper, self._builder, self._lexicons = swapper, builder, lexicons
         self._asked: list[_Asked] = []
 
     def begin(self) -> None:
         """All voices of the start are on the shelf: watch for better engines, and build them."""
         shelf = self._utterances.shelf
         renew = shelf.keeper.renew if shelf.keeper is not None else _as_it_is
-        self._swapper.start(shelf.residents, renew)
+        self._swapper.start(shelf.residents, renew, self._look)
         for name in shelf.residents.keys() - self._builder.builds.keys():
             self._note_build(name)
         if self._engines.build == "background":
@@ -116,6 +119,11 @@ class Shelving:
     @property
     def names(self) -> list[str]:
         return list(self._utterances.shelf.voices)
+
+    @property
+    def lexicon_problems(self) -> list[str]:
+        """What is wrong with lexicons, whose words from before stay."""
+        return self._lexicons.problems
 
     @property
     def streams(self) -> int:
@@ -172,6 +180,20 @@ class Shelving:
         before, self._engines = self._engines.build, engines
         if before == "never" != engines.build:
             self._build(self.names)
+
+    def settle_text(self, config: TextConfig) -> None:
+        """On the swapper's thread: other lexicons and settings of the text."""
+        self._lexicons.change(config)
+        self._lexicons.look(self._swapper.residents)
+
+    def _look(self, residents: list[Resident]) -> Callable[[], None] | None:
+        """On the swapper's thread, every second."""
+        news = self._lexicons.look(residents)
+        return partial(self._tell_all, news) if news else None
+
+    def _tell_all(self, news: list[str]) -> None:
+        for text in news:
+            self._deliverer.events.tell("reload", text)
 
     def check_ready(self) -> None:
         """Raises RefusedError where voices cannot change now."""

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0  # how often the store is looked at
 Renew = Callable[["Resident"], "Resident"]
 Load = Callable[[Path], "Resident"]
+Look = Callable[[list["Resident"]], "Callable[[], None] | None"]
 T = TypeVar("T")
 
 
@@ -55,11 +56,14 @@ class Swapper:
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def start(self, residents: Mapping[str, Resident], renew: Renew) -> None:
-        """Begin to watch. `renew` returns the same object where there is no news."""
+    def start(self, residents: Mapping[str, Resident], renew: Renew, look: Look) -> None:
+        """Begin to watch. `renew` returns the same object where there is no news.
+
+        look: at what else may have changed, with all residents; what the loop shall do then.
+        """
         self._residents = dict(residents)
         self._thread = threading.Thread(
-            target=self._run, args=(renew,), name="swapper", daemon=True
+            target=self._run, args=(renew, look), name="swapper", daemon=True
         )
         self._thread.start()
 
@@ -94,11 +98,27 @@ class Swapper:
             self._thread.join(timeout_s)
         return self._thread is None or not self._thread.is_alive()
 
-    def _run(self, renew: Renew) -> None:
+    @property
+    def residents(self) -> list[Resident]:
+        """Those that are watched; on this thread."""
+        return list(self._residents.values())
+
+    def _run(self, renew: Renew, look: Look) -> None:
         while not self._stopping:
+            self._look_around(look)
             for name in list(self._residents):
                 self._renew(name, renew)
             self._obey(time.monotonic() + self._look_s)
+
+    def _look_around(self, look: Look) -> None:
+        try:
+            news = look(self.residents)
+        except Exception:
+            log.exception("the lexicons could not be looked at")
+            return
+        if news is not None:
+            self._made.append(news)
+            self._wake()
 
     def _obey(self, until: float) -> None:
         """Carry out orders, or wait for one until then."""

@@ -12,7 +12,7 @@ from sambertd_client import protocol as wire
 
 from daemon import marking
 from daemon import worker as engine
-from daemon.checks import check, check_length
+from daemon.checks import check, check_length, lexicon
 from daemon.config import Limits
 from daemon.delivery import Deliverer
 from daemon.job import Job, Text
@@ -184,6 +184,7 @@ class Utterances:
     ) -> None:
         """A new utterance. Raises RefusedError."""
         now, pace = time.monotonic(), self._deliverer.pace
+        words = lexicon(say.lexicon)
         form = PcmForm(voice.info.sample_rate, say.rate, say.format)
         chars, kinds = spoken_chars(say.text, say.markup), frozenset(say.marks)
         wish = Wish(
@@ -194,9 +195,8 @@ class Utterances:
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
         texts = deque(() if say.more else (Text(say.text, 0),))
         timed = kinds | marking.WORDS if stream.plays else kinds
-        job = Job(
-            voice, texts, style, form, say.cache, say.more, say.markup, timed, stream.warnings
-        )
+        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, words, timed)
+        job.warnings = stream.warnings
         self._jobs[stream] = job
         self._recall(stream, job)
         if say.more:
@@ -225,7 +225,9 @@ class Utterances:
         if job.more or job.phrases not in ("use", "recall"):
             return
         text = job.texts[0].text
-        recalled = job.voice.recall(text, job.style, markup=job.markup, marks=job.kinds)
+        recalled = job.voice.recall(
+            text, job.style, markup=job.markup, marks=job.kinds, lexicon=job.lexicon
+        )
         if recalled is not None:
             job.chunks, job.unread = recalled.chunks, recalled.unread
             job.spoken += len(job.texts.popleft().text)

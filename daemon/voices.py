@@ -18,6 +18,7 @@ from daemon.config import EngineConfig
 from daemon.memory import trim
 from engines.errors import EngineError, VoiceError
 from engines.marks import SpeechMark
+from engines.pack import PACK_FILE
 from engines.store import Store
 from engines.style import Style
 from engines.text.sentence import Unread
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from engines.one_gpu import OneGpu
     from engines.phrases import PhraseCache
     from engines.pipeline import PhraseUse
+    from engines.text.lexicon import Lexicon
 
 log = logging.getLogger(__name__)
-PACK_FILE = "voice.toml"
 Tell = Callable[[str], None]
 Build = Callable[[str, Path, Tell], None]
 
@@ -105,11 +106,19 @@ class SpeakingVoice(Protocol):
         /,
         *,
         markup: Markup,
+        lexicon: Lexicon | None = None,
         marks: Collection[str],
     ) -> SpokenPlan: ...
     def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
     def recall(
-        self, text: str, style: Style, /, *, markup: Markup, marks: Collection[str]
+        self,
+        text: str,
+        style: Style,
+        /,
+        *,
+        markup: Markup,
+        marks: Collection[str],
+        lexicon: Lexicon | None = None,
     ) -> RecalledSpeech | None: ...
     def warm_up(self) -> None: ...
     def close(self) -> None: ...

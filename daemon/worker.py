@@ -203,7 +203,14 @@ def _begin_text(job: Job) -> bool:
         job.spoken += len(text)
         job.before = job.made
         try:
-            plan = job.voice.plan(text, job.style, job.phrases, markup=job.markup, marks=job.kinds)
+            plan = job.voice.plan(
+                text,
+                job.style,
+                job.phrases,
+                markup=job.markup,
+                marks=job.kinds,
+                lexicon=job.lexicon,
+            )
         except TextError as error:
             in_pieces = job.more or job.texts or job.base
             if not in_pieces or error.code not in (TEXT_EMPTY, TEXT_UNREADABLE):

@@ -12,6 +12,7 @@ from engines.pipeline import Part, Plan
 from engines.style import Controls, Style
 from engines.text.lexicon import Lexicon
 from engines.text.sentence import Unread
+from engines.text.settings import TextSettings
 
 Markup = Literal["text", "ssml", "symbols"]
 SYMBOLS = 20_000  # of all texts that are remembered, about 6000 syllables; some 300 bytes each
@@ -19,13 +20,18 @@ SYMBOLS = 20_000  # of all texts that are remembered, about 6000 syllables; some
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All that a reading depends on. own: the voice's lexicon, a new object whenever it changes."""
+    """All that a reading depends on.
+
+    own, system: the lexicons of the voice and the system, new objects whenever they change.
+    """
 
     text: str
     style: Style
     markup: Markup
     lexicon: Lexicon
     own: Lexicon
+    system: Lexicon
+    settings: TextSettings
 
     @property
     def name(self) -> tuple[str, Style, Markup]:
@@ -34,7 +40,8 @@ class Reading:
 
     def same(self, other: Reading) -> bool:
         """Whether it is read by the same words too."""
-        return self.own is other.own and self.lexicon == other.lexicon
+        by = self.own is other.own and self.system is other.system
+        return by and self.settings == other.settings and self.lexicon == other.lexicon
 
 
 @dataclass(frozen=True, slots=True)

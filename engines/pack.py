@@ -20,6 +20,7 @@ else:
     import tomli as tomllib
 
 FORMAT = 1
+PACK_FILE = "voice.toml"
 Size = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=LONGEST_PAUSE)]
@@ -156,7 +157,7 @@ class VoicePack:
         """
         self.folder = folder
         self._stamp = _stamp(folder)  # taken first, so that no later change is missed
-        self.file = self._read(folder / "voice.toml")
+        self.file = self._read(folder / PACK_FILE)
         self.graphs = {name: self._graph(name) for name in GRAPHS}
 
     def has_changed(self) -> bool:
@@ -224,7 +225,7 @@ def _cure(error: msgspec.ValidationError) -> str:
 def _stamp(folder: Path) -> list[tuple[str, int, int, int]]:
     """What changes when the voice of a pack does: its graphs and its voice.toml."""
     try:
-        files = sorted(path for path in folder.iterdir() if path.suffix in (".onnx", ".toml"))
+        files = sorted((folder / PACK_FILE, *folder.glob("*.onnx")))
         facts = [(path.name, path.stat()) for path in files]
     except OSError:
         return []

@@ -24,7 +24,7 @@ from engines.session import Session
 from engines.style import Style, emotions
 from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Lexicon
-from engines.text.lexicon_file import lexicon_of
+from engines.text.lexicon_file import LexiconFile
 from engines.text.sentence import Unread
 
 __all__ = [
@@ -99,13 +99,14 @@ class Voice:
 
         phrases: where what this voice says on these engines is kept, to be heard again at once.
         `sessions` holds what runs each graph; another voice of the same pack may share it.
-        `lexicon` is the one in the pack's folder, lexicon.toml or lexicon.csv, if there is one.
+        `lexicon` is the one in the pack's folder, lexicon.toml or lexicon.csv, if there is one and
+        it is in order; see `LexiconFile`.
         """
         file = pack.file
         self._file = file
         self._planner = Planner(file)
         self._memo = Memo()
-        self.lexicon = lexicon_of(pack.folder)
+        self.lexicon = LexiconFile.of_folder(pack.folder)
         sessions = {
             name: engines.get(name) or OrtSession(path, options.threads(name))
             for name, path in pack.graphs.items()
@@ -133,9 +134,13 @@ class Voice:
 
         Raises:
             VoiceError: see VoicePack; also voice_broken for a graph the runtime refuses.
-            LexiconError: see `engines.text.lexicon_file.lexicon_of`.
+            LexiconError: the lexicon in its folder is wrong; see `read_lexicon`.
         """
-        return cls(VoicePack(folder), options or RuntimeOptions())
+        voice = cls(VoicePack(folder), options or RuntimeOptions())
+        if voice.lexicon.error is not None:
+            voice.close()
+            raise voice.lexicon.error
+        return voice
 
     def plan(
         self,
@@ -191,8 +196,9 @@ class Voice:
     def _reading(
         self, text: str, style: Style | None, markup: Markup, lexicon: Lexicon | None
     ) -> Reading:
-        own = self.lexicon.lexicon if self.lexicon else NO_WORDS
-        return Reading(text, style or Style(), markup, lexicon or NO_WORDS, own)
+        front, own = front_end(), self.lexicon.lexicon
+        words = lexicon or NO_WORDS
+        return Reading(text, style or Style(), markup, words, own, front.lexicon, front.settings)
 
     def stream(
         self, plan: Plan, cancelled: Cancelled = lambda: False

@@ -46,42 +46,57 @@ def read_lexicon(path: Path) -> Lexicon:
 
 
 class LexiconFile:
-    """A lexicon that follows its file.
+    """A lexicon that follows its file, which may be changed, be wrong, go and come.
 
-    lexicon: what was read last; replaced as a whole, so any thread may take it at any time.
+    lexicon: what was read last. error: what is wrong with the file as it is now; the lexicon is
+    then the one from before. Both are replaced as a whole, so any thread may take them at any time.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises LexiconError, as `read_lexicon` does."""
-        self.path = path
-        self._stamp = _stamp(path)
-        self.lexicon = read_lexicon(path)
+    def __init__(self, *paths: Path, needed: bool = True) -> None:
+        """The one of these files that is there. needed: whether there must be one."""
+        self.lexicon = Lexicon()
+        self.error: LexiconError | None = None
+        self._paths, self._needed = paths, needed
+        self._stamps: list[tuple[int, ...]] | None = None
+        self.look()
 
-    def reload(self) -> bool:
-        """Read the file again if it has changed; whether it was.
+    @classmethod
+    def of_folder(cls, folder: Path) -> LexiconFile:
+        """The lexicon in a folder, by the names of NAMES; without words where there is none."""
+        return cls(*(folder / name for name in NAMES), needed=False)
 
-        Raises LexiconError, as `read_lexicon` does; the lexicon is then the one from before, and
-        the file is not read again until it changes.
-        """
-        stamp = _stamp(self.path)
-        if stamp == self._stamp:
+    @property
+    def path(self) -> Path:
+        """The file that is there, else where it should be."""
+        return next((path for path in self._paths if path.is_file()), self._paths[0])
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, for people, with file and line; "" where nothing is."""
+        return "" if self.error is None else str(self.error)
+
+    def look(self) -> bool:
+        """Read the file again if it has changed; whether it had."""
+        stamps = [_stamp(path) for path in self._paths]
+        if stamps == self._stamps:
             return False
-        self._stamp = stamp
-        self.lexicon = read_lexicon(self.path)
+        self._stamps = stamps
+        try:
+            self.lexicon, self.error = self._read(), None
+        except LexiconError as error:
+            self.error = error
         return True
 
-
-def lexicon_of(folder: Path) -> LexiconFile | None:
-    """The lexicon in a folder, by the names of NAMES, if it has one.
-
-    Raises LexiconError, as `read_lexicon` does, and where there are both.
-    """
-    found = [folder / name for name in NAMES if (folder / name).is_file()]
-    if len(found) > 1:
-        raise LexiconError(
-            "bad_lexicon", f"{folder} has {' and '.join(NAMES)}; put all words into one of them"
-        )
-    return LexiconFile(found[0]) if found else None
+    def _read(self) -> Lexicon:
+        there = [path for path in self._paths if path.is_file()]
+        if len(there) > 1:
+            both = " and ".join(path.name for path in there)
+            raise LexiconError(
+                "bad_lexicon", f"{there[0].parent} has {both}; put all words into one of them"
+            )
+        if not there and not self._needed:
+            return Lexicon()
+        return read_lexicon(there[0] if there else self._paths[0])
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

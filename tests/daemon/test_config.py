@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import Config, parse
+from daemon.command_line import parse
+from daemon.config import Config
 from daemon.config_errors import ConfigError
 
 ENV = {"XDG_RUNTIME_DIR": "/run/user/1", "HOME": "/home/robot"}

@@ -17,7 +17,7 @@ import pytest
 from sambertd_client import Client, NoDaemonError, RefusedError, SpeechError
 from sambertd_client.endpoint import is_listening
 
-from daemon.config import parse
+from daemon.command_line import parse
 from daemon.lock import EndpointLock
 from daemon.server import LOAD_STEP_S, Server
 from daemon.service import Service

@@ -15,6 +15,7 @@ from engines.errors import EngineError, TextError
 from engines.marks import KINDS, Kind, SpeechMark
 from engines.pipeline import PhraseUse
 from engines.style import Style
+from engines.text.lexicon import Lexicon
 from engines.text.sentence import Unread
 from engines.text.ssml import read_ssml
 from engines.text.symbol_text import read_symbols
@@ -69,6 +70,7 @@ class ToneVoice:
         *,
         markup: Markup = "text",
         marks: Collection[str] = KINDS,
+        lexicon: Lexicon | None = None,
     ) -> TonePlan:
         if markup == "ssml":
             text = read_ssml(text).script.text
@@ -97,7 +99,14 @@ class ToneVoice:
             self.open_streams -= 1
 
     def recall(
-        self, text: str, style: Style, /, *, markup: str, marks: Collection[str] = KINDS
+        self,
+        text: str,
+        style: Style,
+        /,
+        *,
+        markup: str,
+        marks: Collection[str] = KINDS,
+        lexicon: Lexicon | None = None,
     ) -> None:
         """It keeps nothing."""
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from daemon.config import parse
+from daemon.command_line import parse
 from daemon.server import Server
 from daemon.voices import Shelf
 from tests.daemon.tone import load_tone

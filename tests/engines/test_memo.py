@@ -15,15 +15,23 @@ from engines.style import Style
 from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Entry, Lexicon
 from engines.text.sentence import Unread
+from engines.text.settings import TextSettings
 from engines.voice import RuntimeOptions, Voice
 from tests.engines.test_phrases import NEUTRAL
 
 TEXT = "今天天气真好。银行在左边Ж。"
 OWN = Lexicon()
+SETTINGS = TextSettings()
 
 
-def reading(text: str, lexicon: Lexicon = OWN, own: Lexicon = OWN) -> Reading:
-    return Reading(text, Style(), "text", lexicon, own)
+def reading(
+    text: str,
+    lexicon: Lexicon = OWN,
+    own: Lexicon = OWN,
+    system: Lexicon = OWN,
+    settings: TextSettings = SETTINGS,
+) -> Reading:
+    return Reading(text, Style(), "text", lexicon, own, system, settings)
 
 
 def part(symbols: int) -> Part:
@@ -67,6 +75,8 @@ def test_another_lexicon_is_another_reading() -> None:
     read(memo, "银行", 2)
     assert memo.get(reading("银行", words)) is None
     assert memo.get(reading("银行", own=Lexicon())) is None, "the voice's was read anew"
+    assert memo.get(reading("银行", system=Lexicon())) is None, "the system's was read anew"
+    assert memo.get(reading("银行", settings=TextSettings(emoji="name"))) is None
     assert memo.get(reading("银行", Lexicon())), "equal words, whoever gave them"
 
 

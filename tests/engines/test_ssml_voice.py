@@ -247,9 +247,8 @@ def test_lexicons_of_the_voice_and_of_the_request(plain_pack: Path, tmp_path: Pa
         for part, text in ((own, "好{hao4}天{di4}"), (request, "好{ni2}天{di4}")):
             (expected,) = plain.plan(text).parts
             assert np.array_equal(part.ids, expected.ids)
-        assert voice.lexicon is not None
         (folder / "lexicon.csv").write_text("好,hao1\n", encoding="utf-8")
-        assert voice.lexicon.reload()
+        assert voice.lexicon.look()
         (part,), (expected,) = voice.plan("好").parts, plain.plan("好{hao1}").parts
         assert np.array_equal(part.ids, expected.ids)
     (folder / "lexicon.csv").write_text("好\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sambertd_client.cli import _parser as client_parser
 
-from daemon.config import _parser as daemon_parser
+from daemon.command_line import _parser as daemon_parser
 from daemon.config import default, load
 from tests.systemd.box import ROOT
 
@@ -31,7 +31,7 @@ def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
     settings = load(tmp_path / "all.toml", ENVIRON)
     assert settings.voices == Path("/var/lib/sambertd/voices")
     expected = default(ENVIRON)
-    groups = ("limits", "engines", "cache", "speaker", "access")
+    groups = ("limits", "engines", "cache", "text", "speaker", "access")
     for name in ("endpoint", "voice", "log_level", *groups):
         assert getattr(settings, name) == getattr(expected, name)
     assert settings.endpoint == "ipc:///run/sambertd/sambertd.sock"
@@ -41,13 +41,10 @@ def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
 def test_the_sample_names_every_key() -> None:
     text = (FILES / "sambertd.toml").read_text("utf-8")
     settings = default(ENVIRON)
-    groups = (settings.limits, settings.engines, settings.cache, settings.speaker, settings.access)
-    for group in groups:
-        for key in group.__dataclass_fields__.keys() - {
-            "store",
-            "folder",
-            "keys",
-        }:  # systemd's folders
+    for name in ("limits", "engines", "cache", "text", "speaker", "access"):
+        group = getattr(settings, name)
+        systemds = {"store", "folder", "keys"}  # its folders
+        for key in group.__dataclass_fields__.keys() - systemds:
             assert re.search(rf"^# {key} = ", text, re.MULTILINE), key
 
 

@@ -208,6 +208,15 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", type=_utf8, help=once)
     kept = "of what was said before: use it, keep nothing new, make it anew, or neither"
     parser.add_argument("--cache", choices=get_args(wire.PhraseUse), help=kept)
+    reads = "how a word of this text is read: 一杯='yi1 bei1'; again for more"
+    parser.add_argument(
+        "--reading",
+        dest="lexicon",
+        metavar="WORD=PINYIN",
+        type=_reading,
+        action=_Readings,
+        help=reads,
+    )
     rate = f"of a file, {wire.MIN_RATE} to {wire.MAX_RATE} (default: the voice's)"
     parser.add_argument(
         "--rate",
@@ -245,6 +254,23 @@ def _kinds(value: str) -> list[str]:
             text = f"{kind!r} is no kind of mark; name some of {', '.join(known)}"
             raise argparse.ArgumentTypeError(text)
     return kinds
+
+
+def _reading(value: str) -> tuple[str, str]:
+    word, equals, pinyin = _utf8(value).partition("=")
+    if not (word and equals and pinyin):
+        raise argparse.ArgumentTypeError(f"{value!r} is not WORD=PINYIN: 一杯='yi1 bei1'")
+    return word, pinyin
+
+
+class _Readings(argparse.Action):
+    """Collects readings by their words."""
+
+    def __call__(
+        self, parser: object, options: argparse.Namespace, value: Any, _: object = None
+    ) -> None:
+        word, pinyin = value
+        setattr(options, self.dest, {**(getattr(options, self.dest) or {}), word: pinyin})
 
 
 def _file(value: str) -> str:

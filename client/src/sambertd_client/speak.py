@@ -26,7 +26,18 @@ from .wav import WavWriter
 Text = Union[str, Iterator[str]]
 STYLE = ("voice", "speaker", "emotion", "speed", "pitch", "volume")
 ANSWER_S = 20.0  # systemd takes connections from the start, the daemon answers once it has started
-WISHES = (*STYLE, "markup", "marks", "progress", "priority", "queue", "key", "deadline_s", "cache")
+WISHES = (
+    *STYLE,
+    "markup",
+    "marks",
+    "progress",
+    "priority",
+    "queue",
+    "key",
+    "deadline_s",
+    "cache",
+    "lexicon",
+)
 
 
 def say(options: argparse.Namespace) -> int:

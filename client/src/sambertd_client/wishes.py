@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from . import protocol as wire
@@ -38,6 +38,7 @@ class Wishes(TypedDict, total=False):
     marks: Iterable[wire.MarkKind]  # kinds that are wanted; see `Utterance.marks`
     progress: bool  # told how far it is; see `Utterance.on_reply`
     cache: wire.PhraseUse  # "use", "recall", "refresh" or "ignore" what was said before
+    lexicon: Mapping[str, str]  # readings of words in this text alone: {"一杯": "yi1 bei1"}
     more: bool  # the rest of the text follows by `append`, `end` or `stream`; text may be ""
 
 
@@ -45,4 +46,5 @@ def request(request_id: str, text: str, wishes: Wishes) -> wire.Say:
     """The message `say` they make."""
     fields: dict[str, Any] = {"credit": DEFAULT_CREDIT, **wishes}
     fields["marks"] = list(fields.get("marks", ()))
+    fields["lexicon"] = dict(fields.get("lexicon", {}))
     return wire.Say(id=request_id, text=text, **fields)

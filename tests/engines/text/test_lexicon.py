@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engines.errors import LexiconError
 from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Entry, Lexicon
-from engines.text.lexicon_file import LexiconFile, lexicon_of, read_lexicon
+from engines.text.lexicon_file import LexiconFile, read_lexicon
 from engines.text.sentence import Sentence
 
 
@@ -141,27 +141,39 @@ def test_a_changed_file_is_read_again_and_a_bad_one_is_not_taken(tmp_path: Path)
     path = tmp_path / "lexicon.csv"
     path.write_text("六安,lu4 an1\n", encoding="utf-8")
     file = LexiconFile(path)
-    assert not file.reload()
+    assert not file.look()
     path.write_text("六安,liu4 an1\n长沙,chang2 sha1\n", encoding="utf-8")
-    assert file.reload()
+    assert file.look()
     assert set(file.lexicon.entries) == {"六安", "长沙"}
     path.write_text("六安,x\n", encoding="utf-8")
     os.utime(path, ns=(1, 1))
-    with pytest.raises(LexiconError, match=":1:"):
-        file.reload()
+    assert file.look()
+    assert f"{path}:1: " in file.problem
     assert set(file.lexicon.entries) == {"六安", "长沙"}
-    assert not file.reload()
+    assert not file.look(), "it is told once"
+    path.unlink()
+    assert file.look()
+    assert f"cannot read the lexicon {path}" in file.problem
+    assert set(file.lexicon.entries) == {"六安", "长沙"}
+    path.write_text("长沙,chang2 sha1\n", encoding="utf-8")
+    assert file.look()
+    assert (set(file.lexicon.entries), file.problem) == ({"长沙"}, "")
 
 
 def test_a_folder_has_one_lexicon_or_none(tmp_path: Path) -> None:
-    assert lexicon_of(tmp_path) is None
+    found = LexiconFile.of_folder(tmp_path)
+    assert (found.lexicon.entries, found.error) == ({}, None)
     (tmp_path / "lexicon.csv").write_text("六安,lu4 an1\n", encoding="utf-8")
-    found = lexicon_of(tmp_path)
-    assert found is not None
+    assert found.look()
     assert set(found.lexicon.entries) == {"六安"}
     (tmp_path / "lexicon.toml").write_text("[words]\n", encoding="utf-8")
-    with pytest.raises(LexiconError, match="one of them"):
-        lexicon_of(tmp_path)
+    assert found.look()
+    assert "one of them" in found.problem
+    assert set(found.lexicon.entries) == {"六安"}
+    for name in ("lexicon.csv", "lexicon.toml"):
+        (tmp_path / name).unlink()
+    assert found.look()
+    assert (found.lexicon.entries, found.error) == ({}, None)
 
 
 @settings(max_examples=80, deadline=None, database=None)

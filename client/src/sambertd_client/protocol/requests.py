@@ -25,6 +25,11 @@ from .message import (
     Sink,
 )
 
+Readings = Annotated[
+    dict[Annotated[str, Meta(min_length=1, max_length=32)], Annotated[str, Meta(max_length=256)]],
+    Meta(max_length=100),
+]
+
 
 class Hello(Message, tag="hello", kw_only=True, frozen=True):
     """Who are you? Answered by `welcome`."""
@@ -54,6 +59,8 @@ class Say(Message, tag="say", kw_only=True, frozen=True):
     marks: Annotated[list[MarkKind], Meta(max_length=16)] = msgspec.field(default_factory=list)
     progress: bool = False  # whether it is told how far it is
     cache: PhraseUse = "use"  # of phrases that were said before
+    # readings of words in this text alone, as a lexicon has them
+    lexicon: Readings = msgspec.field(default_factory=dict)
 
 
 class Append(Message, tag="append", kw_only=True, frozen=True):
