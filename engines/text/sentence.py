@@ -49,7 +49,8 @@ class Unread:
 
     code: emoji_left_out (emoji and other pictures), character_unreadable (of a script that is not
         read, or a sign that has no name), pinyin_refused (inline pinyin that cannot be said),
-        english_as_mandarin (the first English word of a voice that was not trained on English).
+        english_as_mandarin (the first English word of a voice that was not trained on English),
+        more_left_out (the 1,001st place; those after it are not told).
     text: the characters. start, end: their span in the user's own text.
     """
 
