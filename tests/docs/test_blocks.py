@@ -32,6 +32,7 @@ ONLY_PARSED = {
     r"python -m benchmarks\.": "measures for minutes",
     r"python -m trt_build (build|calibrate|verify|import)": "takes minutes, or a checkpoint",
     r"sambertd ": "one runs already, for these tests",
+    r"sambertctl (keys new|say --endpoint tcp)": "another box; tests/systemd/test_fleet.py does it",
     r"sambertctl say --voice zhitian_emo": "a voice that is not ours to ship",
     r"sambertctl .*(SERVER_PUBLIC|tcp://BOX)": "names another box, or its key",
 }
