@@ -55,11 +55,13 @@ say: $(RUN)  ## speak: TEXT="..." on the speaker (without one: speech.wav), or i
 test: $(DEV)  ## all tests; no GPU and no sound card needed
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(DEV)  ## ruff, mypy --strict, import-linter
-	@$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+check: $(DEV)  ## ruff, mypy --strict, import-linter; all at once
+	@$(BIN)/mypy & types=$$!
+	$(BIN)/lint-imports >$(VENV)/imports.log & imports=$$!
+	$(BIN)/ruff check && $(BIN)/ruff format --check && good=1 || good=
+	wait $$imports || { cat $(VENV)/imports.log; good=; }
+	wait $$types || good=
+	[[ -n $$good ]]
 
 check-trt: $(DEV)  ## all graphs in the builder of TensorRT-RTX, from PyPI (148 MB); needs no GPU
 	@$(BIN)/python -m trt_build check --fetch voices/yue

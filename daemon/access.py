@@ -26,6 +26,7 @@ NEEDS: Mapping[type[wire.Message], Role] = {
     wire.Engines: Role.READ,
     wire.Stats: Role.READ,
     wire.Say: Role.SPEAK,
+    wire.Prefetch: Role.SPEAK,
     wire.Append: Role.SPEAK,
     wire.End: Role.SPEAK,
     wire.Credit: Role.SPEAK,

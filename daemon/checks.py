@@ -20,29 +20,40 @@ def check(
     say: wire.Say, life: Life, limits: Limits, shelf: Shelf, speaker: Speaker
 ) -> SpeakingVoice:
     """The voice for a request that can be met. Raises RefusedError."""
-    if life.state == "loading":
-        raise RefusedError(wire.NOT_READY, f"the daemon is {life.detail}; try again in a second")
-    if life.state == "stopping":
-        raise RefusedError(wire.SHUTTING_DOWN, "the daemon is shutting down")
+    check_state(life)
     if not say.text.strip() and not say.more:
         raise RefusedError(wire.TEXT_EMPTY, "there is no text to speak")
     if say.more and say.markup != "text":
         text = f"more is for plain text, and markup is {say.markup!r}; send all of it in one `say`"
         raise RefusedError(wire.BAD_FIELD, text)
     check_length(spoken_chars(say.text, say.markup), limits)
-    voices = shelf.voices
-    voice = voices.get(say.voice) if say.voice else next(iter(voices.values()))
-    if voice is None:
-        raise unknown(wire.UNKNOWN_VOICE, "voice", say.voice, voices)
-    if say.speaker is not None and say.speaker not in voice.info.speakers:
-        raise unknown(wire.UNKNOWN_SPEAKER, "speaker", say.speaker, voice.info.speakers)
-    if say.emotion not in voice.info.emotions:
-        raise unknown(wire.UNKNOWN_EMOTION, "emotion", say.emotion, voice.info.emotions)
+    voice = check_voice(say, shelf)
     if say.sink != "client" and (say.format != wire.FORMAT or say.rate is not None):
         text = f'format and rate are for sink "client", not {say.sink!r}; leave them out'
         raise RefusedError(wire.BAD_FIELD, text)
     if say.sink in ("speaker", "both") and not speaker.state.available:
         raise RefusedError(wire.SPEAKER_UNAVAILABLE, speaker.state.reason)
+    return voice
+
+
+def check_state(life: Life) -> None:
+    """Raises RefusedError where nothing can be spoken now."""
+    if life.state == "loading":
+        raise RefusedError(wire.NOT_READY, f"the daemon is {life.detail}; try again in a second")
+    if life.state == "stopping":
+        raise RefusedError(wire.SHUTTING_DOWN, "the daemon is shutting down")
+
+
+def check_voice(request: wire.Say | wire.Prefetch, shelf: Shelf) -> SpeakingVoice:
+    """The voice that has the speaker and the emotion of a request. Raises RefusedError."""
+    voices = shelf.voices
+    voice = voices.get(request.voice) if request.voice else next(iter(voices.values()))
+    if voice is None:
+        raise unknown(wire.UNKNOWN_VOICE, "voice", request.voice, voices)
+    if request.speaker is not None and request.speaker not in voice.info.speakers:
+        raise unknown(wire.UNKNOWN_SPEAKER, "speaker", request.speaker, voice.info.speakers)
+    if request.emotion not in voice.info.emotions:
+        raise unknown(wire.UNKNOWN_EMOTION, "emotion", request.emotion, voice.info.emotions)
     return voice
 
 

@@ -58,6 +58,10 @@ class Deliverer:
             self._scheduler.drop(client)
         return delivery
 
+    def offer(self, client: bytes, message: wire.Message) -> Delivery:
+        """Send a message that is no loss where the client's pipe is full."""
+        return self._post.send(client, [wire.encode(message)])
+
     def pump(self, now: float, forget: Callable[[Stream], None]) -> None:
         """Hand over all that can be now; `forget` is told of every stream that ended."""
         for stream in self._scheduler:

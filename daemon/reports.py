@@ -36,6 +36,7 @@ CAPABILITIES = (
     "stats",
     "events",
     "cache",
+    "prefetch",
     "access",
 )
 

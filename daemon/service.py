@@ -26,7 +26,6 @@ from daemon.reloading import Reloader
 from daemon.scheduler import RefusedError, Scheduler
 from daemon.shelving import Shelving
 from daemon.stats import Stats
-from daemon.stream import Whose
 from daemon.swapping import Made, Swapper
 from daemon.utterances import Utterances
 from daemon.voices import Shelf
@@ -148,9 +147,9 @@ class Service:
             case wire.Append() | wire.End():
                 self._utterances.append(client, request)
             case wire.Cancel():
-                whose = Whose.of(request.scope, client, peer.owner)
-                ids = self._scheduler.cancel(whose, request.target, request.priority)
-                self._deliverer.reply(client, wire.Cancelled(id=request.id, ids=ids))
+                self._utterances.cancel(client, request, peer.owner)
+            case wire.Prefetch():
+                self._utterances.prefetch(client, request, peer.owner)
             case wire.Pause() | wire.Resume():
                 self._utterances.hold(client, request, peer.owner)
             case wire.Stats():
@@ -184,9 +183,9 @@ class Service:
 
     def banish(self, owner: str) -> None:
         """An owner may do nothing any more: what it said ends, and it hears of nothing."""
-        ids = self._scheduler.cancel(Whose(owner=owner), None)
+        ids = self._utterances.banish(owner)
         self._deliverer.events.banish(owner)
-        log.warning("%s is allowed no more; %d utterances end", owner, len(ids))
+        log.warning("%s is allowed no more; %d requests end", owner, len(ids))
 
     def step(self) -> None:
         """Deliver what is made and give the engine its next turn."""
@@ -195,7 +194,8 @@ class Service:
         self._utterances.advance()
 
     def end_all(self, code: str, text: str) -> None:
-        """Every live utterance ends in this error, and its client is told."""
+        """Every live request ends in this error, and its client is told."""
+        self._utterances.prefetcher.end_all(code, text)
         self._scheduler.end_all("error", code, text)
         self._deliverer.pump(time.monotonic(), self._utterances.forget)
 
@@ -215,12 +215,12 @@ class Service:
 
     @property
     def engine_busy(self) -> bool:
-        return self._utterances.turn is not None
+        return self._utterances.engine_busy
 
     @property
     def has_more(self) -> bool:
         """Another step would make something, with nothing new to be waited for."""
-        return bool(self._scheduler.at_hand())
+        return self._utterances.has_more
 
     @property
     def idle(self) -> bool:

@@ -20,6 +20,7 @@ from daemon.markup import spoken_chars
 from daemon.pcm import PcmForm
 from daemon.playback import Speaker
 from daemon.precedence import before
+from daemon.prefetching import Prefetcher
 from daemon.reports import Life
 from daemon.scheduler import RefusedError, Scheduler
 from daemon.stats import Stats
@@ -53,10 +54,12 @@ class Utterances:
         self._deliverer, self._speaker = deliverer, speaker
         self._jobs: dict[Stream, Job] = {}
         self._replaced: list[Resident] = []  # voices whose last streams are still open
+        self.prefetcher = Prefetcher(life, worker, deliverer)
 
     def live(self, client: bytes) -> list[str]:
         """The ids of a client's."""
-        return [stream.id for stream in self._jobs if stream.client == client]
+        mine = [stream.id for stream in self._jobs if stream.client == client]
+        return mine + self.prefetcher.live(client)
 
     def say(self, client: bytes, say: wire.Say, owner: str, most: int | None = None) -> None:
         """A new utterance, or one that was said before. Raises RefusedError.
@@ -64,10 +67,17 @@ class Utterances:
         most: of its owner that may be live.
         """
         self._stats.requests += 1
+        self._check_id(client, say.id)
         voice = check(say, self._life, self.limits, self.shelf, self._speaker)
         key = None if say.key is None else f"{owner} {say.key}"  # nobody takes over another's
         if not self._said_before(client, say, key):
             self._admit(client, say, voice, key, owner, most)
+
+    def _check_id(self, client: bytes, request_id: str) -> None:
+        """Raises RefusedError."""
+        if request_id in self.prefetcher.live(client) or self._scheduler.find(client, request_id):
+            text = f"id {request_id!r} is still in use by a live request; choose a new one"
+            raise RefusedError(wire.DUPLICATE_ID, text)
 
     def append(self, client: bytes, request: wire.Append | wire.End) -> None:
         """More text for a live utterance, or its end. Raises RefusedError."""
@@ -99,8 +109,28 @@ class Utterances:
         for stream in held:
             events.about("paused" if stream.paused else "resumed", stream)
 
+    def prefetch(self, client: bytes, request: wire.Prefetch, owner: str) -> None:
+        """Texts to be made ready when nobody speaks. Raises RefusedError."""
+        self._check_id(client, request.id)
+        self.prefetcher.ask(client, request, owner, self.shelf)
+
+    def cancel(self, client: bytes, request: wire.Cancel, owner: str) -> None:
+        whose = Whose.of(request.scope, client, owner)
+        ids = self._scheduler.cancel(whose, request.target, request.priority)
+        ahead = self.prefetcher.chosen(whose, request.target)
+        self._deliverer.reply(client, wire.Cancelled(id=request.id, ids=ids + ahead))
+        self.prefetcher.cancel(whose, ahead)
+
+    def banish(self, owner: str) -> list[str]:
+        """All that an owner has asked for ends; the ids."""
+        whose = Whose(owner=owner)
+        return self._scheduler.cancel(whose, None) + self.prefetcher.cancel(whose)
+
     def take(self, result: engine.Turn) -> None:
         """Book one result of the engine."""
+        if result.job is self.prefetcher.turn:
+            self.prefetcher.take(result)
+            return
         stream, self.turn = self.turn, None
         assert stream is not None, "a result without an order"
         self._book(stream, result)
@@ -131,6 +161,18 @@ class Utterances:
             self._worker.advance(self._jobs[stream])
         for stream in self._scheduler.at_hand():
             self._book(stream, engine.step(self._jobs[stream]))
+        if self.turn is None:
+            self.prefetcher.advance(self.shelf, self.limits)
+
+    @property
+    def has_more(self) -> bool:
+        """Another `advance` would get on, with nothing new to be waited for."""
+        idle = self.turn is None and self.prefetcher.waits
+        return idle or bool(self._scheduler.at_hand())
+
+    @property
+    def engine_busy(self) -> bool:
+        return self.turn is not None or self.prefetcher.turn is not None
 
     def renew(self, old: Resident, new: Resident) -> None:
         """The same voice on other engines, unless it was taken away or replaced meanwhile."""
@@ -257,6 +299,7 @@ class Utterances:
 
     def _retire(self) -> None:
         """Close the replaced voices that have nothing more to say."""
+        self.prefetcher.leave({id(one.voice) for one in self._replaced})
         speaking = {id(job.voice) for job in self._jobs.values()}
         silent = [one for one in self._replaced if id(one.voice) not in speaking]
         self._replaced = [one for one in self._replaced if id(one.voice) in speaking]

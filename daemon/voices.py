@@ -193,8 +193,9 @@ class Shelf:
 
     @property
     def streams(self) -> int:
-        """How many streams may be open at once, whatever their voices."""
-        return min((voice.streams for voice in self.voices.values()), default=1)
+        """How many streams may be open at once, whatever their voices, beside a prefetch."""
+        places = min((voice.streams for voice in self.voices.values()), default=1)
+        return places if self.phrases is None else places - 1
 
     def close(self) -> None:
         for name, voice in self.voices.items():
@@ -235,12 +236,14 @@ def load_voices(
         text = f"{error.name} is not installed; run `pip install 'sambertd[cpu]'`"
         raise VoiceError("voice_unsupported", text) from error
 
+    phrases = cache.open() if cache is not None else None
+    if phrases is not None:
+        streams += 1  # a place for a prefetch
     options = RuntimeOptions(
         streams, engines.vocoder_threads, engines.acoustic_threads, engines.batching
     )
     gpu = OneGpu(engines.gpu_memory_mb)
     openers = partial(gpu_openers, gpu=gpu, threads=options.threads)
-    phrases = cache.open() if cache is not None else None
     keeper = Keeper(Store(engines.store), options, openers, phrases)
     shelf = Shelf(keeper=keeper, gpu=gpu, phrases=phrases)
     for path in found:

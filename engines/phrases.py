@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,7 @@ from engines.store import Engine, engine_key, pack_digest
 from engines.style import Controls
 
 AUDIO = 1  # to be raised when the engines' code makes other audio of the same symbols
+TOLD_S = 60.0  # how often the disk is told which phrases of the memory are in use
 BACKLOG = 16  # phrases that may wait for the disk; those beyond are kept in memory alone
 
 
@@ -77,6 +79,7 @@ class PhraseCache:
         self._writer = ThreadPoolExecutor(1, "phrases")
         self._backlog = threading.BoundedSemaphore(BACKLOG)
         self._used: dict[str, None] = {}  # phrases of memory whose files are still to be told
+        self._told = time.monotonic()
         self._from_memory = self._from_disk = self._missed = 0
 
     def get(self, key: str) -> Phrase | None:
@@ -146,15 +149,21 @@ class PhraseCache:
     def close(self) -> None:
         """Write what waits for the disk; what is put later is kept in memory alone."""
         with self._lock:
-            self._files = None
+            files, self._files = self._files, None
+        if files is not None:
+            self._writer.submit(self._touch, files)
         self._writer.shutdown()
 
     def _note(self, key: str) -> None:
         """Tell the disk later that it was used. The lock is held."""
-        if self._files is not None:
-            if not self._used:
-                self._writer.submit(self._touch, self._files)
-            self._used[key] = None
+        files, now = self._files, time.monotonic()
+        if files is None:
+            return
+        self._used.pop(key, None)
+        self._used[key] = None
+        if now - self._told > TOLD_S:
+            self._told = now
+            self._writer.submit(self._touch, files)
 
     def _touch(self, files: PhraseFiles) -> None:
         with self._lock:
@@ -177,6 +186,7 @@ class PhraseCache:
 
     def _write(self, files: PhraseFiles, key: str, phrase: Phrase) -> None:
         try:
+            self._touch(files)  # before the longest unused goes
             durations, pcm = phrase.durations.astype("<i8"), phrase.pcm.astype("<f4")
             files.write(key, msgspec.msgpack.encode(_File(durations.tobytes(), pcm.tobytes())))
         finally:
@@ -211,7 +221,7 @@ class VoicePhrases:
 
     def key(self, ids: npt.NDArray[np.int64], controls: Controls) -> str:
         """SHA-256 of all that the audio of symbols (T, 6) depends on."""
-        told = msgspec.json.encode((self._made_by, *astuple(controls), *ids.shape))
+        told = msgspec.json.encode((self._made_by, controls, ids.shape))
         return hashlib.sha256(told + ids.astype("<i8").tobytes()).hexdigest()
 
     def get(self, ids: npt.NDArray[np.int64], controls: Controls) -> Phrase | None:

@@ -212,8 +212,9 @@ class Store:
                     f"process {owner} already builds the engines in {folder}; wait for it, or "
                     "stop it",
                 ) from None
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            with suppress(OSError):  # a courtesy; the disk may be full, and this be to clear it
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
             yield folder
         finally:
             os.close(handle)

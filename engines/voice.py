@@ -197,8 +197,10 @@ class Voice:
         self, text: str, style: Style | None, markup: Markup, lexicon: Lexicon | None
     ) -> Reading:
         front, own = front_end(), self.lexicon.lexicon
-        words = lexicon or NO_WORDS
-        return Reading(text, style or Style(), markup, words, own, front.lexicon, front.settings)
+        words, style = lexicon or NO_WORDS, style or Style()
+        if style.speaker is None:  # or named: it is the same reading
+            style = replace(style, speaker=self.info.speakers[0])
+        return Reading(text, style, markup, words, own, front.lexicon, front.settings)
 
     def stream(
         self, plan: Plan, cancelled: Cancelled = lambda: False

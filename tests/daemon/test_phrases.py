@@ -4,92 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sambertd_client import Client, cli
-from sambertd_client import protocol as wire
 
-from benchmarks import random_voice
-from daemon.cache_config import CacheConfig
-from daemon.config import Config, EngineConfig, Limits, SpeakerConfig
-from daemon.server import Server
 from engines.pack import VoicePack
 from engines.store import Store
 from tests.daemon import slow_build
+from tests.daemon.keeping import OTHER, TEXT, Start, kept, say
 
-TEXT = "电梯正在上行，请站稳扶好。"
-OTHER = "今天天气真好。"
 KB = 1024
-
-
-@pytest.fixture(scope="module")
-def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("voices")
-    random_voice.write(random_voice.tiny(nsf=False), folder / "one", "one")
-    return folder
-
-
-Start = Callable[..., Server]
-
-
-@pytest.fixture
-def endpoint(folder: Path) -> str:
-    return f"ipc://{folder / 'd.sock'}"
-
-
-@pytest.fixture
-def start(folder: Path, voices: Path, endpoint: str) -> Iterator[Start]:
-    """Starts a daemon with these settings of the cache, and ends the one before."""
-    running: list[tuple[Server, threading.Thread]] = []
-
-    def stop() -> None:
-        while running:
-            server, thread = running.pop()
-            server.stop()
-            thread.join(30)
-            assert not thread.is_alive()
-
-    def start(in_work: int = 4, **settings: object) -> Server:
-        stop()
-        cache = replace(CacheConfig(folder=folder / "phrases"), **settings)  # type: ignore[arg-type]
-        engines = EngineConfig(build="never", store=folder / "engines")
-        quiet = SpeakerConfig(enabled=False)
-        server = Server(
-            Config(endpoint, voices, "", "info", Limits(in_work=in_work), engines, cache, quiet)
-        )
-        thread = threading.Thread(target=server.run)
-        running.append((server, thread))
-        thread.start()
-        with Client(endpoint, timeout=30) as client:
-            while client.status().state == "loading":
-                time.sleep(0.01)
-        return server
-
-    yield start
-    stop()
-
-
-def say(endpoint: str, text: str = TEXT, **wishes: object) -> tuple[bytes, float]:
-    """Its PCM, and the share of it that was kept from earlier."""
-    with Client(endpoint, timeout=30) as client:
-        speech = client.say(text, **wishes)  # type: ignore[arg-type]
-        pcm = speech.read()
-        assert speech.done is not None
-        assert len(pcm) == 2 * speech.done.samples > 0
-        return pcm, speech.done.cached
-
-
-def kept(endpoint: str) -> wire.CacheFigures:
-    with Client(endpoint) as client:
-        told = client.stats().cache
-        assert told is not None
-        assert client.status().cache is not None
-        return told
 
 
 def until_on_disk(endpoint: str, count: int) -> None:
@@ -100,8 +27,8 @@ def until_on_disk(endpoint: str, count: int) -> None:
         time.sleep(0.02)
 
 
-def test_what_was_said_before_is_the_same_to_the_sample(start: Start, endpoint: str) -> None:
-    start()
+def test_what_was_said_before_is_the_same(start_keeping: Start, endpoint: str) -> None:
+    start_keeping()
     fresh, cached = say(endpoint, cache="ignore")
     assert (cached, kept(endpoint).in_memory) == (0.0, 0)
     assert say(endpoint) == (fresh, 0.0)
@@ -116,8 +43,8 @@ def test_what_was_said_before_is_the_same_to_the_sample(start: Start, endpoint: 
     assert say(endpoint, TEXT, volume=0.5)[1] == 0.0
 
 
-def test_each_way_to_use_it(start: Start, endpoint: str) -> None:
-    start()
+def test_each_way_to_use_it(start_keeping: Start, endpoint: str) -> None:
+    start_keeping()
     assert say(endpoint, cache="recall")[1] == 0.0
     assert kept(endpoint).in_memory == 0, "nothing new is kept"
     assert say(endpoint, cache="refresh")[1] == 0.0
@@ -127,37 +54,37 @@ def test_each_way_to_use_it(start: Start, endpoint: str) -> None:
     assert say(endpoint, cache="ignore")[1] == 0.0
 
 
-def test_it_outlives_the_daemon_on_disk(start: Start, endpoint: str) -> None:
-    start()
+def test_it_outlives_the_daemon_on_disk(start_keeping: Start, endpoint: str) -> None:
+    start_keeping()
     fresh, _ = say(endpoint)
     until_on_disk(endpoint, 1)
-    start()
+    start_keeping()
     assert say(endpoint) == (fresh, 1.0)
     assert kept(endpoint).from_disk == 1
-    start(disk_mb=0)
+    start_keeping(disk_mb=0)
     assert say(endpoint) == (fresh, 0.0)
 
 
 def test_a_file_that_was_damaged_is_dropped_and_spoken_anew(
-    start: Start, endpoint: str, folder: Path
+    start_keeping: Start, endpoint: str, folder: Path
 ) -> None:
-    start()
+    start_keeping()
     fresh, _ = say(endpoint)
     until_on_disk(endpoint, 1)
     (file,) = (folder / "phrases").glob("*.phrase")
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
-    start()
+    start_keeping()
     assert say(endpoint) == (fresh, 0.0)
     assert kept(endpoint).dropped == 1
     assert say(endpoint) == (fresh, 1.0)
 
 
 def test_memory_and_disk_are_bounded_and_the_longest_unused_goes(
-    start: Start, endpoint: str, folder: Path
+    start_keeping: Start, endpoint: str, folder: Path
 ) -> None:
-    start(memory_mb=1, disk_mb=1)
+    start_keeping(memory_mb=1, disk_mb=1)
     texts = [f"第{number}号请到窗口办理业务，谢谢您的耐心等待。" for number in range(12)]
     for text in texts:
         say(endpoint, text)
@@ -175,12 +102,12 @@ def test_memory_and_disk_are_bounded_and_the_longest_unused_goes(
 
 
 def test_other_engines_never_say_what_was_kept_of_these(
-    start: Start, endpoint: str, folder: Path, voices: Path
+    start_keeping: Start, endpoint: str, folder: Path, tiny_voices: Path
 ) -> None:
-    start()
+    start_keeping()
     say(endpoint)
     assert say(endpoint)[1] == 1.0
-    slow_build.good(VoicePack(voices / "one"), Store(folder / "engines"))
+    slow_build.good(VoicePack(tiny_voices / "one"), Store(folder / "engines"))
     deadline = time.monotonic() + 30
     with Client(endpoint) as client:
         while not all(graph.built for graph in client.engines().voices[0].graphs):
@@ -190,8 +117,8 @@ def test_other_engines_never_say_what_was_kept_of_these(
     assert say(endpoint)[1] == 1.0
 
 
-def test_what_is_known_waits_for_nobody(start: Start, endpoint: str) -> None:
-    start(in_work=1)
+def test_what_is_known_waits_for_nobody(start_keeping: Start, endpoint: str) -> None:
+    start_keeping(in_work=1)
     fresh, _ = say(endpoint)
     long = OTHER * 100
     with Client(endpoint, timeout=30) as busy:
@@ -208,8 +135,8 @@ def test_what_is_known_waits_for_nobody(start: Start, endpoint: str) -> None:
         speech.cancel()
 
 
-def test_what_is_known_can_be_held_and_cancelled(start: Start, endpoint: str) -> None:
-    start()
+def test_what_is_known_can_be_held_and_cancelled(start_keeping: Start, endpoint: str) -> None:
+    start_keeping()
     fresh, _ = say(endpoint)
     with Client(endpoint, timeout=30) as client:
         speech = client.say(TEXT, credit=1)
@@ -226,8 +153,8 @@ def test_what_is_known_can_be_held_and_cancelled(start: Start, endpoint: str) ->
         assert (speech.done.cached, abs(2 * len(pcm) - len(fresh)) < 20) == (1.0, True)
 
 
-def test_marks_come_with_what_is_known(start: Start, endpoint: str) -> None:
-    start()
+def test_marks_come_with_what_is_known(start_keeping: Start, endpoint: str) -> None:
+    start_keeping()
     told = []
     for _ in range(2):
         with Client(endpoint, timeout=30) as client:
@@ -240,9 +167,9 @@ def test_marks_come_with_what_is_known(start: Start, endpoint: str) -> None:
 
 
 def test_without_a_cache_all_is_made(
-    start: Start, endpoint: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    start_keeping: Start, endpoint: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    start(enabled=False)
+    start_keeping(enabled=False)
     assert say(endpoint)[1] == say(endpoint)[1] == 0.0
     assert not (folder / "phrases").exists()
     with Client(endpoint) as client:
@@ -252,10 +179,10 @@ def test_without_a_cache_all_is_made(
 
 
 def test_a_folder_that_cannot_be_used_costs_a_warning(
-    start: Start, endpoint: str, folder: Path, caplog: pytest.LogCaptureFixture
+    start_keeping: Start, endpoint: str, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (folder / "phrases").write_text("a file where a folder should be")
-    start()
+    start_keeping()
     fresh, _ = say(endpoint)
     assert say(endpoint) == (fresh, 1.0), "from memory"
     assert kept(endpoint).on_disk == 0
@@ -274,9 +201,9 @@ def full_disk(folder: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_costs_a_warning(
-    start: Start, endpoint: str, full_disk: Path, caplog: pytest.LogCaptureFixture
+    start_keeping: Start, endpoint: str, full_disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    start(folder=full_disk / "phrases")
+    start_keeping(folder=full_disk / "phrases")
     fresh, _ = say(endpoint)
     assert say(endpoint) == (fresh, 1.0), "from memory"
     deadline = time.monotonic() + 20
@@ -289,9 +216,9 @@ def test_a_full_disk_costs_a_warning(
 
 
 def test_sambertctl_tells_of_it(
-    start: Start, endpoint: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    start_keeping: Start, endpoint: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    start()
+    start_keeping()
     out = ["--out", str(folder / "speech.wav"), "--endpoint", endpoint]
     for words in ("", "100% of it was said before"):
         assert cli.main(["say", TEXT, *out]) == 0

@@ -32,7 +32,9 @@ ONLY_PARSED = {
     r"python -m benchmarks\.": "measures for minutes",
     r"python -m trt_build (build|calibrate|verify|import)": "takes minutes, or a checkpoint",
     r"sambertd ": "one runs already, for these tests",
+    r"sambertctl (keys new|say --endpoint tcp)": "another box; tests/systemd/test_fleet.py does it",
     r"sambertctl say --voice zhitian_emo": "a voice that is not ours to ship",
+    r"sambertctl .*(SERVER_PUBLIC|tcp://BOX)": "names another box, or its key",
 }
 NOT_RUN = {
     r"sudo ": "changes the machine; `make test-systemd` does it in one of its own",
@@ -102,11 +104,12 @@ def there(tmp_path: Path) -> Path:
 def shell(command: str, there: Path, endpoint: str = "") -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     places = f"{ROOT}:{ROOT / 'client/src'}"
-    environ = {**os.environ, "PATH": path, "PYTHONPATH": places, "SAMBERTD_ENDPOINT": endpoint}
+    home = {"HOME": str(there), "XDG_CONFIG_HOME": str(there), "XDG_CACHE_HOME": str(there)}
+    ours = {"PATH": path, "PYTHONPATH": places, "SAMBERTD_ENDPOINT": endpoint}
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=there,
-        env=environ,
+        env={**os.environ, **home, **ours},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import resource
 import sys
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -149,6 +150,21 @@ def test_a_full_disk_leaves_the_old_engines(
     assert caught.value.code == "store_full"
     assert store.data(pack, old) == b"old"
     assert sorted(p.name for p in store.folder(pack).iterdir()) == ["a.onnx", "lock", MANIFEST]
+
+
+def test_a_full_disk_can_be_cleared(tmp_path: Path, pack: VoicePack) -> None:
+    """Not even the lock's owner can be written down."""
+    store = Store(tmp_path)
+    published(store, pack, b"old", file="a.onnx")
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most[1]))  # EFBIG, as for a quota
+    try:
+        with store.lock(pack) as folder, pytest.raises(OSError, match="File too large"):
+            (folder / "more").write_bytes(b"1")
+        store.remove(store.folder(pack))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert not store.folder(pack).exists()
 
 
 def test_two_builders_do_not_meet(tmp_path: Path, pack: VoicePack) -> None:

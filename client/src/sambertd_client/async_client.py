@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import zmq
 import zmq.asyncio
 
 from . import protocol as wire
+from .ahead import Told, prefetch
 from .async_closing import AsyncClosing
 from .async_subscription import AsyncSubscription
 from .async_utterance import AsyncUtterance
@@ -22,7 +23,7 @@ from .keyfile import AnyPath
 from .line import LOADING, RELOADING
 from .speech import Speech
 from .steps import Look, Step, Steps
-from .wishes import Wishes
+from .wishes import Manner, Wishes
 
 if TYPE_CHECKING:
     from .wishes import Unpack
@@ -141,6 +142,17 @@ class AsyncClient(Connection[zmq.asyncio.Socket], AsyncClosing):
         speech = Speech(self._line, text, wishes, retry_s)
         await self._run(speech.begin())
         return AsyncUtterance(self, speech)
+
+    async def prefetch(
+        self, texts: Sequence[str], told: Told | None = None, **manner: Unpack[Manner]
+    ) -> wire.Prefetched:
+        """Have texts made ready, to be said at once later; when all are, or cannot be.
+
+        As many as you like. The daemon makes them when nobody speaks, as `say` would with the same
+        manner. told: called with how far it is. `failures` tells the texts that cannot be said, by
+        their index. Where this is left early, what is left is not made.
+        """
+        return await self._run(prefetch(self._line, texts, manner, told))
 
     async def stream(
         self,

@@ -19,13 +19,15 @@ from .credentials import KEY_FILE, SERVER_KEY
 from .endpoint import client_endpoint
 from .errors import NoDaemonError, RefusedError, SambertdError, SpeechError
 from .keys import add_keys
+from .prefetch import prefetch
 from .speak import say
 from .terminal import fail
 
 DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"\n\n'
 ONE = "of one utterance; default: all: an admin's of every client, else those of this user"
 SHOWS = ("voices", "status", "engines", "stats", "events", "info")
-OURS = ("say", "cancel", "pause", "resume", "load", "unload", "reload", "keys", *SHOWS)
+CHANGES = ("load", "unload", "reload", "keys")
+OURS = ("say", "prefetch", "cancel", "pause", "resume", *CHANGES, *SHOWS)
 GROUP = "sambertctl.commands"
 OF_SAMBERTD = ("text", "doctor")  # commands that come with the daemon's own package
 PRIORITIES = get_args(wire.Priority)
@@ -119,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--json", action="store_true", help="facts as one JSON object")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_say(commands, common)
+    _add_prefetch(commands, common)
     add_keys(commands)
     for name, run, words in (
         ("voices", look.voices, "the voices of the daemon"),
@@ -193,12 +196,7 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--marks", metavar="KINDS", type=_kinds, help=timed)
     far = "tell on standard error how far it is"
     parser.add_argument("--progress", action="store_true", default=None, help=far)
-    parser.add_argument("--voice", type=_utf8, help="see `sambertctl voices`")
-    parser.add_argument("--speaker", type=_utf8, help="one of the voice's speakers")
-    parser.add_argument("--emotion", type=_utf8, help="one of the voice's emotions")
-    parser.add_argument("--speed", type=_between(0.5, 2), help="0.5 to 2 (default 1)")
-    parser.add_argument("--pitch", type=_between(-12, 12), help="semitones, -12 to 12 (default 0)")
-    parser.add_argument("--volume", type=_between(0, 2), help="0 to 2 (default 1)")
+    _add_manner(parser)
     gives_way = "what it gives way to on the speaker (default message)"
     parser.add_argument("--priority", choices=PRIORITIES, help=gives_way)
     waits = "wait, end what this client said before, or be refused while something is said"
@@ -239,6 +237,28 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
         help="if no daemon runs, start one for this",
     )
     parser.set_defaults(run=say)
+
+
+def _add_manner(parser: argparse.ArgumentParser) -> None:
+    """How it shall sound."""
+    parser.add_argument("--voice", type=_utf8, help="see `sambertctl voices`")
+    parser.add_argument("--speaker", type=_utf8, help="one of the voice's speakers")
+    parser.add_argument("--emotion", type=_utf8, help="one of the voice's emotions")
+    parser.add_argument("--speed", type=_between(0.5, 2), help="0.5 to 2 (default 1)")
+    parser.add_argument("--pitch", type=_between(-12, 12), help="semitones, -12 to 12 (default 0)")
+    parser.add_argument("--volume", type=_between(0, 2), help="0 to 2 (default 1)")
+
+
+def _add_prefetch(commands: Any, common: argparse.ArgumentParser) -> None:
+    words = "make texts ready to be said at once, while nobody speaks"
+    codes = "exit codes: as of `say`; 1 where a text cannot be said, 5 where it was cancelled"
+    parser = commands.add_parser(
+        "prefetch", parents=[common], help=words, description=words, epilog=codes
+    )
+    lines = 'a text a line, empty lines apart; "-" is standard input'
+    parser.add_argument("file", metavar="FILE", type=_file, help=lines)
+    _add_manner(parser)
+    parser.set_defaults(run=prefetch)
 
 
 def _utf8(value: str) -> str:

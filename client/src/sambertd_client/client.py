@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import zmq
 
 from . import protocol as wire
+from .ahead import Told, prefetch
 from .closing import Closing
 from .connection import Connection
 from .endpoint import is_listening
@@ -18,7 +19,7 @@ from .speech import Speech
 from .steps import Look, Step, Steps
 from .subscription import Subscription
 from .utterance import Utterance
-from .wishes import Wishes
+from .wishes import Manner, Wishes
 
 if TYPE_CHECKING:
     from .wishes import Unpack
@@ -140,6 +141,17 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
         speech = Speech(self._line, text, wishes, retry_s)
         self._run(speech.begin())
         return Utterance(self, speech)
+
+    def prefetch(
+        self, texts: Sequence[str], told: Told | None = None, **manner: Unpack[Manner]
+    ) -> wire.Prefetched:
+        """Have texts made ready, to be said at once later; when all are, or cannot be.
+
+        As many as you like. The daemon makes them when nobody speaks, as `say` would with the same
+        manner. told: called with how far it is. `failures` tells the texts that cannot be said, by
+        their index. Where this is left early, what is left is not made.
+        """
+        return self._run(prefetch(self._line, texts, manner, told))
 
     def stream(
         self,

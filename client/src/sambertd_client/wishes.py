@@ -17,16 +17,22 @@ if TYPE_CHECKING:
 DEFAULT_CREDIT = 8  # audio messages on their way to this client at most
 
 
-class Wishes(TypedDict, total=False):
-    """The fields of the message `say`, which has the defaults; see docs/PROTOCOL.md."""
+class Manner(TypedDict, total=False):
+    """How it shall sound: what `say` and `prefetch` have in common."""
 
-    sink: wire.Sink  # "client" streams PCM to the caller, "speaker" plays it, "both", "none"
     voice: str | None  # None: the daemon's default
     speaker: str | None  # None: the voice's first
     emotion: str
     speed: float  # 0.5 to 2
     pitch: float  # semitones, -12 to 12
     volume: float  # 0 to 2
+    markup: wire.Markup  # "text", "ssml" (one <speak> element), "symbols"
+
+
+class Wishes(Manner, total=False):
+    """The fields of the message `say`, which has the defaults; see docs/PROTOCOL.md."""
+
+    sink: wire.Sink  # "client" streams PCM to the caller, "speaker" plays it, "both", "none"
     credit: int  # `audio` messages on their way at most; DEFAULT_CREDIT
     priority: wire.Priority  # what gives way to what on the speaker
     queue: wire.Policy  # "replace" ends what this client said before, "drop" may be refused
@@ -34,7 +40,6 @@ class Wishes(TypedDict, total=False):
     rate: int | None  # of the PCM, Hz; None: the voice's
     key: str | None  # may be sent again, after a lost answer, without being said twice
     deadline_s: float | None  # ends with SpeechError where its first audio would come later
-    markup: wire.Markup  # "text", "ssml" (one <speak> element), "symbols"
     marks: Iterable[wire.MarkKind]  # kinds that are wanted; see `Utterance.marks`
     progress: bool  # told how far it is; see `Utterance.on_reply`
     cache: wire.PhraseUse  # "use", "recall", "refresh" or "ignore" what was said before

@@ -22,9 +22,11 @@ from .codes import (
     MAX_FRAME_BYTES,
     MAX_RATE,
     MIN_RATE,
+    NO_CACHE,
     NOT_ALLOWED,
     NOT_OPEN,
     NOT_READY,
+    PREFETCH_TEXTS,
     PROTOCOL_MAX,
     PROTOCOL_MIN,
     RATE_LIMITED,
@@ -84,7 +86,7 @@ from .message import (
     State,
     Why,
 )
-from .phrases import CacheFigures
+from .phrases import CacheFigures, Prefetch, Prefetched, PrefetchFailure, Prefetching
 from .requests import (
     Append,
     Cancel,
@@ -132,6 +134,8 @@ __all__ = [
     "NOT_ALLOWED",
     "NOT_OPEN",
     "NOT_READY",
+    "NO_CACHE",
+    "PREFETCH_TEXTS",
     "PROTOCOL_MAX",
     "PROTOCOL_MIN",
     "RATE_LIMITED",
@@ -184,6 +188,10 @@ __all__ = [
     "PhraseUse",
     "Playing",
     "Policy",
+    "Prefetch",
+    "PrefetchFailure",
+    "Prefetched",
+    "Prefetching",
     "Priority",
     "Progress",
     "ProtocolError",

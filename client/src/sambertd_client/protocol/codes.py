@@ -9,6 +9,7 @@ PROTOCOL_MAX = 1
 MAX_FRAME_BYTES = 65536  # of a request; a larger frame makes the daemon drop the connection
 MAX_CREDIT = 1024
 FORMAT: Literal["pcm_s16le"] = "pcm_s16le"
+PREFETCH_TEXTS = 1000  # in one `prefetch`
 MIN_RATE, MAX_RATE = 8000, 48000  # Hz, of what `say` may ask for
 
 # Codes of `error` and of `done` with why="error". Voices may add codes of their own.
@@ -28,6 +29,7 @@ TEXT_UNREADABLE = "text_unreadable"
 TEXT_TOO_LONG = "text_too_long"
 TEXT_STALLED = "text_stalled"
 NOT_OPEN = "not_open"
+NO_CACHE = "no_cache"
 NOT_READY = "not_ready"
 BUSY = "busy"
 NOT_ALLOWED = "not_allowed"

@@ -22,6 +22,7 @@ from .codes import (
 from .events import Event, StatsReport, Subscribed
 from .facts import EngineReport, StatusReport, VoiceList, Welcome
 from .message import Message
+from .phrases import Prefetched, Prefetching
 from .requests import Request
 from .speech import (
     Accepted,
@@ -46,6 +47,8 @@ Reply = Union[
     Playing,
     Progress,
     Done,
+    Prefetching,
+    Prefetched,
     Cancelled,
     Paused,
     Resumed,

@@ -21,6 +21,9 @@ Why = Literal["end", "cancelled", "superseded", "error"]
 State = Literal["loading", "ready", "stopping"]
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
+Speed = Annotated[float, Meta(ge=0.5, le=2.0)]
+Pitch = Annotated[float, Meta(ge=-12.0, le=12.0)]  # semitones
+Volume = Annotated[float, Meta(ge=0.0, le=2.0)]
 
 
 class Message(msgspec.Struct, tag_field="t", kw_only=True, frozen=True):

@@ -19,11 +19,15 @@ from .message import (
     Message,
     Name,
     PhraseUse,
+    Pitch,
     Policy,
     Priority,
     Scope,
     Sink,
+    Speed,
+    Volume,
 )
+from .phrases import Prefetch
 
 Readings = Annotated[
     dict[Annotated[str, Meta(min_length=1, max_length=32)], Annotated[str, Meta(max_length=256)]],
@@ -43,9 +47,9 @@ class Say(Message, tag="say", kw_only=True, frozen=True):
     voice: Optional[Name] = None
     speaker: Optional[Name] = None
     emotion: Name = "neutral"
-    speed: Annotated[float, Meta(ge=0.5, le=2.0)] = 1.0
-    pitch: Annotated[float, Meta(ge=-12.0, le=12.0)] = 0.0  # semitones
-    volume: Annotated[float, Meta(ge=0.0, le=2.0)] = 1.0
+    speed: Speed = 1.0
+    pitch: Pitch = 0.0
+    volume: Volume = 1.0
     credit: Annotated[int, Meta(ge=0, le=MAX_CREDIT)] = 0  # `audio` messages there is room for
     priority: Priority = "message"
     queue: Policy = "append"
@@ -119,6 +123,7 @@ class Engines(Message, tag="engines", kw_only=True, frozen=True):
 Request = Union[
     Hello,
     Say,
+    Prefetch,
     Append,
     End,
     Credit,
