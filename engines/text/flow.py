@@ -62,7 +62,7 @@ class TextFlow:
 
 def _sentence(text: str) -> int:
     """Length of the first sentence, 0 while its end is not there."""
-    end = _first_end(text)
+    end = _first_end(text, LONGEST)
     if 0 < end <= LONG or (end < 0 and len(text) <= LONG):
         return max(0, end)
     if len(text) <= LONG:
@@ -74,12 +74,20 @@ def _sentence(text: str) -> int:
     first = min((place for place in (*clauses, end) if place > 0), default=0)
     if 0 < first <= LONGEST:
         return first
-    return _between_words(text) if len(text) > LONGEST else 0
+    if len(text) <= LONGEST:
+        return 0
+    far = _between_words(text) or _first_end(text, _ENDLESS)
+    return far if far > 0 else len(text) if len(text) > _ENDLESS else 0
 
 
-def _first_end(text: str) -> int:
-    """Where the first sentence ends; 0 for nowhere, -1 where that is not to be told yet."""
+def _first_end(text: str, reach: int) -> int:
+    """Where the first sentence ends; 0 for nowhere, -1 where that is not to be told yet.
+
+    reach: characters in which its mark stands.
+    """
     for match in _END.finditer(text):
+        if match.start() > reach:
+            return 0
         if match[0][0] == ".":
             stop = is_stop(text, match.start())
         elif match[0][0] in "!?;":
@@ -113,4 +121,4 @@ def _between_words(text: str) -> int:
         if not (place and _LATIN.match(text[place]) and _LATIN.match(text[place - 1])):
             best = place
         place += len(word)
-    return best or (len(text) if len(text) > _ENDLESS else 0)
+    return best

@@ -164,6 +164,8 @@ def _particles(tokens: list[Token]) -> None:
             token.syllables = ["de5" if how else _get(before, after)]
         elif token.text == "地" and token.tag.startswith("u"):
             token.syllables = ["de5" if _is_adverb(before, after) else "di4"]
+        elif token.text[-1:] == "地" and len(token.text) in (3, 5) and _is_doubled(token.text[:-1]):
+            token.syllables[-1] = "de5"
         elif token.text == "过" and token.tag == "ug" and before.tag.startswith("v"):
             token.syllables = ["guo5"]
         elif token.text in _OWN:

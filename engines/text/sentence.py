@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,17 @@ class Word:
         return min(start for start, _ in spans), max(end for _, end in spans)
 
 
+ENGLISH: Final = "english_as_mandarin"
+
+
 @dataclass(frozen=True, slots=True)
 class Unread:
     """Characters that are not in the speech, or not as they should be, and why.
 
     code: emoji_left_out (emoji and other pictures), character_unreadable (of a script that is not
         read, or a sign that has no name), pinyin_refused (inline pinyin that cannot be said),
-        english_as_mandarin (the first English word of a voice that was not trained on English).
+        english_as_mandarin (the first English word of a voice that was not trained on English),
+        more_left_out (the 1,001st place; those after it are not told).
     text: the characters. start, end: their span in the user's own text.
     """
 

@@ -14,6 +14,8 @@ from engines.text.script import Script
 from engines.text.sentence import Unread
 from engines.text.spans import Span, key
 
+MOST: Final = 1000  # places that are told of one text; its memory does not grow with the text
+
 _NOTHING: Final = PAUSES | SILENT | {" "}
 _MARKUP: Final = frozenset("#*+>")  # of Markdown; left out on purpose at the head of a line
 _DOUBTFUL: Final = frozenset("+=×÷±≈≠≥≤><")  # signs that are said between numbers, else left out
@@ -25,12 +27,23 @@ class Ledger:
 
     script: Script
     _at: int = 0
+    _told: int = 0
 
     def take(self, end: int, said: Iterable[Span], dropped: Collection[str]) -> Iterator[Unread]:
-        """What is not said up to character `end` of the script.
+        """What is not said up to character `end` of the script, MOST places in all.
 
         said: spans of what is said. dropped: the characters, made plain, that had to be left out.
         """
+        if end <= self._at or self._told > MOST:
+            return
+        for unread in self._found(end, said, dropped):
+            self._told += 1
+            if self._told > MOST:
+                yield Unread("more_left_out", unread.text, unread.start, unread.end)
+                return
+            yield unread
+
+    def _found(self, end: int, said: Iterable[Span], dropped: Collection[str]) -> Iterator[Unread]:
         start, self._at = self._at, max(end, self._at)
         covered = {place for first, last in said for place in range(first, last)}
         text, run = self.script.text, list[int]()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from engines.errors import TextError
 from engines.text.frontend import FrontEnd
+from engines.text.lexicon import Entry, Lexicon
 from engines.text.sentence import Sentence
 from engines.text.symbols import SymbolTable, symbols
 
@@ -53,6 +54,29 @@ def test_everyday_sentences_are_read_right(front_end: FrontEnd, data: Path) -> N
         if spoken != expected.split():
             wrong[text] = " ".join(spoken)
     assert not wrong
+
+
+PROMISE = "今天天气真好，阳光洒在窗台上，我泡了一杯咖啡，准备开始一天的工作。"
+
+
+def test_the_first_promise_is_read_as_a_speaker_would(front_end: FrontEnd) -> None:
+    (sentence,) = front_end.read(PROMISE)
+    assert " ".join(_spoken([sentence])) == (
+        "jin1 tian1 tian1 qi4 zhen1 hao3 yang2 guang1 sa3 zai4 chuang1 tai2 shang4 "
+        "wo3 pao4 le5 yi4 bei1 ka1 fei1 zhun3 bei4 kai1 shi3 yi4 tian1 de5 gong1 zuo4"
+    )
+    assert "".join(f"{word.text}#{word.break_after}" for word in sentence.words) == (
+        "今天#1天气#1真好#3阳光#1洒在#1窗台上#3我泡了#1一杯#1咖啡#3准备#1开始#1一天的#1工作#4"
+    )
+
+
+def test_who_wants_yi1_bei1_has_it_by_lexicon_or_inline(front_end: FrontEnd) -> None:
+    lexicon = Lexicon({"一杯": Entry.of("一杯", "yi1 bei1")})
+    for sentences in (
+        front_end.read(PROMISE, lexicon),
+        front_end.read(PROMISE.replace("一杯", "一{yi1}杯")),
+    ):
+        assert "pao4 le5 yi1 bei1 ka1 fei1" in " ".join(_spoken(sentences))
 
 
 def test_sentences_end_at_full_stops_and_pauses_are_3(front_end: FrontEnd) -> None:

@@ -10,10 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engines.errors import TextError
+from engines.text.flow import TextFlow
 from engines.text.frontend import FrontEnd
 from engines.text.normalize import Normalizer
 from engines.text.rewrite import rewrite
-from engines.text.sentence import Sentence
+from engines.text.sentence import Sentence, Unread
+from engines.text.settings import TextSettings
+from engines.text.unread import MOST
 
 LONG = 10_000
 SECONDS = 30  # measured: at most 5 on two shared cores; quadratic patterns took minutes
@@ -152,3 +155,33 @@ def test_no_rule_fails_on_any_text(text: str) -> None:
 def test_one_normalizer_reads_any_length_of_nothing() -> None:
     assert list(Normalizer().sentences("")) == []
     assert list(Normalizer().sentences("\n" * LONG)) == []
+
+
+def test_what_is_left_out_of_a_long_text_is_told_up_to_a_limit(front_end: FrontEnd) -> None:
+    unread: list[Unread] = []
+    start = time.process_time()
+    front_end.read("你好" + "😀\n" * LONG + "ж好" * LONG, unread=unread)
+    assert time.process_time() - start < SECONDS
+    assert len(unread) == MOST + 1
+    assert {left.code for left in unread[:-1]} == {"emoji_left_out"}
+    assert unread[-1].code == "more_left_out"
+
+
+@pytest.mark.parametrize("token", ["😀", "a.", "a@", "www.", "链接：", "\u200d😀", "🇨"])
+def test_named_signs_without_end(front_end: FrontEnd, token: str) -> None:
+    normalizer = Normalizer()
+    start = time.process_time()
+    text = token * (LONG // len(token)) + "好"
+    list(normalizer.sentences(text, TextSettings(emoji="name", links="name")))
+    assert time.process_time() - start < SECONDS
+
+
+@pytest.mark.parametrize(
+    "text", ["好" * 4_000_000, "Dr. " * 500_000, "a" * 2_000_000, "。" * 4_000_000]
+)
+def test_ten_megabytes_that_arrive_at_once_are_cut_in_time(text: str) -> None:
+    flow = TextFlow()
+    start = time.process_time()
+    cut = [one.text for one in (*flow.feed(text), *flow.end())]
+    assert time.process_time() - start < SECONDS
+    assert "".join(cut).strip() == text.strip()

@@ -66,7 +66,7 @@ def test_own_cases_report_only_what_no_one_would_say(front_end: FrontEnd, data: 
     found: dict[str, list[tuple[str, str]]] = {}
     for line in lines:
         role, text, _ = line.split("\t")
-        if role != "emoji" and text != "<提示>":
+        if role != "emoji" and text not in ("<提示>", "☎ 010-12345678"):
             found[text] = _unread(front_end, text)
     assert not {text: unread for text, unread in found.items() if unread}
 
