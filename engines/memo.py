@@ -11,7 +11,7 @@ from typing import Literal
 from engines.pipeline import Part, Plan
 from engines.style import Controls, Style
 from engines.text.lexicon import Lexicon
-from engines.text.sentence import Unread
+from engines.text.sentence import ENGLISH, Unread
 from engines.text.settings import TextSettings
 
 Markup = Literal["text", "ssml", "symbols"]
@@ -85,7 +85,8 @@ class Memo:
         for part in plan.parts:
             taken.append(part)
             yield part
-        self._put(Known(reading, tuple(taken), plan.controls, tuple(plan.unread)))
+        unread = tuple(one for one in plan.unread if one.code != ENGLISH)  # that is told once
+        self._put(Known(reading, tuple(taken), plan.controls, unread))
 
     def _put(self, known: Known) -> None:
         if known.symbols > self._limit:

@@ -20,7 +20,7 @@ from engines.text.clauses import LONGEST_FIRST, LONGEST_PART, parts
 from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Lexicon
 from engines.text.manner import Manner
-from engines.text.sentence import Sentence, Unread, Word
+from engines.text.sentence import ENGLISH, Sentence, Unread, Word
 from engines.text.ssml import Document, read_ssml
 from engines.text.symbol_text import read_symbols
 from engines.text.symbols import SymbolTable, syllable_phones, symbol_spans, symbols
@@ -182,7 +182,7 @@ class Planner:
     def _tell_english(self, word: Word, unread: list[Unread]) -> None:
         """Once."""
         self._lacking = set()
-        unread.append(Unread("english_as_mandarin", word.text, *word.span))
+        unread.append(Unread(ENGLISH, word.text, *word.span))
         LOG.warning(
             "voice %s was not trained on English: its words are said with the nearest Mandarin "
             "sounds; give them Chinese readings in a lexicon where that is not good enough",

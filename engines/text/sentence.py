@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ class Word:
         """The characters of the user's own text it is for."""
         spans = [syllable.span for syllable in self.syllables]
         return min(start for start, _ in spans), max(end for _, end in spans)
+
+
+ENGLISH: Final = "english_as_mandarin"
 
 
 @dataclass(frozen=True, slots=True)

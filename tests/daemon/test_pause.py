@@ -58,7 +58,7 @@ def test_the_speaker_goes_on_where_it_was_held(client: Client, quiet_card: Quiet
     done = spoken.wait()
     assert (done.why, done.samples, done.heard_samples) == ("end", 40 * CHUNK, 40 * CHUNK)
     again = sounds(quiet_card) - 41 * CHUNK
-    assert -0.02 * RATE < again < CHUNK + 0.03 * RATE, "a word and what fades"
+    assert -0.02 * RATE < again < CHUNK + 0.06 * RATE, "a word, what fades, and what the card holds"
     assert 0.3 * RATE < held < 1.6 * RATE
 
 
@@ -78,7 +78,7 @@ def test_it_goes_on_at_the_beginning_of_the_word_that_was_cut(
     assert spoken.wait().samples == 40 * CHUNK
     first, again = (reply for reply in replies if isinstance(reply, wire.Playing))
     assert (first.at, again.ttfa_ms) == (0, first.ttfa_ms)
-    assert 0 < again.at < 20 * CHUNK
+    assert 0 < again.at < 40 * CHUNK
     assert again.at % CHUNK == 0
     said = np.frombuffer(pcm_s16le(np.concatenate([tone(n) for n in range(40)])), "<i2")
     heard = np.frombuffer(bytes(quiet_card.heard), "<i2")[cut:]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import get_args
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from sambertd_client.protocol import Sink
+from sambertd_client.protocol import Priority, Sink
 
 from daemon.scheduler import RefusedError, Scheduler
 from daemon.stream import OUTBOX_CHUNKS, Stream, Whose, Wish
@@ -108,23 +109,30 @@ class History(RuleBasedStateMachine):
         name=st.sampled_from("xyz"),
         sink=st.sampled_from(["client", "speaker", "both", "none"]),
         credit=st.integers(0, 3),
-        deadline_s=st.sampled_from([None, 3.0]),
+        wish=st.builds(
+            Wish,
+            priority=st.sampled_from(get_args(Priority)),
+            queue=st.sampled_from(["append", "append", "replace", "drop"]),
+            deadline_s=st.sampled_from([None, 3.0]),
+        ),
     )
-    def admit(
-        self, client: bytes, name: str, sink: Sink, credit: int, deadline_s: float | None
-    ) -> None:
+    def admit(self, client: bytes, name: str, sink: Sink, credit: int, wish: Wish) -> None:
         live = {(s.client, s.id) for s in self.scheduler}
-        wish = Wish(deadline_s=deadline_s)
+        code = "admitted"
         try:
             stream = self.scheduler.admit(client, name, sink, 16000, credit, self.now, wish)
         except RefusedError as refusal:
             code = refusal.code
         else:
-            code = "admitted"
             self.admitted.append(stream)
             self.granted[stream] = credit
-        full = "busy" if len(live) == 5 else "admitted"
-        assert code == ("duplicate_id" if (client, name) in live else full)
+        if (client, name) in live:
+            assert code == "duplicate_id"
+        elif code != "admitted":
+            assert code == "busy"
+            assert len(live) == 5 or wish.queue == "drop"
+        if code != "admitted":
+            assert {(s.client, s.id) for s in self.scheduler} == live, "a refusal ends nobody"
 
     @precondition(lambda self: self.turn is None)
     @rule()

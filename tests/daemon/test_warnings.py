@@ -80,8 +80,10 @@ def test_the_built_in_voice_and_its_english(folder: Path) -> None:
         lost = [text[slice(w.start, w.end)] for w in done.warnings if "unread" in w.code]
         assert lost[0] == "Привет"
         assert lost[-1] == "タ"
-        again = client.say("用WiFi", sink="none").wait().warnings
-        assert again == [], "of a voice's English once"
+        for _ in range(2):
+            again = client.say(text, sink="none").wait().warnings
+            assert again == [w for w in done.warnings if w.code != "english_as_mandarin"]
+        assert client.say("用WiFi", sink="none").wait().warnings == [], "of a voice's English once"
         ssml = "<speak>好<s>😀好</s></speak>"
         (told,) = client.say(ssml, markup="ssml", sink="none").wait().warnings
         assert ssml[slice(told.start, told.end)] == "😀"
