@@ -132,6 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, parents=[common], help=words, description=words)
         command.set_defaults(run=run)
+        if name == "stats":
+            figures = "in the text format of Prometheus, for its textfile collector"
+            command.add_argument("--prometheus", action="store_true", help=figures)
     cancel = commands.add_parser("cancel", parents=[common], help="end speech at once")
     cancel.add_argument("id", nargs="?", type=_utf8, help=ONE)
     cancel.add_argument("--priority", choices=PRIORITIES, help="only utterances of this priority")
@@ -224,6 +227,8 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     to_file = 'write a WAV file; "-" is stdout'
     parser.add_argument("--out", metavar="FILE.wav", type=_file, help=to_file)
+    raw = "with --out: samples alone, 16 bit, little-endian, mono, without a WAV header"
+    parser.add_argument("--raw", action="store_true", help=raw)
     no_speaker = "written where there is no speaker"
     parser.add_argument("--fallback", metavar="FILE.wav", type=_file, help=no_speaker)
     parser.add_argument(

@@ -14,7 +14,8 @@ import msgspec
 from . import protocol as wire
 from .client import Client
 from .engine_table import report_lines
-from .errors import RefusedError
+from .errors import NoDaemonError, RefusedError
+from .metrics import DOWN, exposition
 from .speak import connect
 from .terminal import Progress
 
@@ -145,7 +146,21 @@ def as_json(message: wire.Message, options: argparse.Namespace) -> bool:
     return bool(options.json)
 
 
+def metrics(options: argparse.Namespace) -> int:
+    """For Prometheus; also where no daemon answers, which is a figure too. Raises NoDaemonError."""
+    try:
+        with connect(options.endpoint, Progress(quiet=True)) as client:
+            told = exposition(client.stats(), client.status(), client.engines())
+    except NoDaemonError:
+        print(DOWN, end="")
+        raise
+    print(told, end="")
+    return 0
+
+
 def stats(options: argparse.Namespace) -> int:
+    if options.prometheus:
+        return metrics(options)
     with connect(options.endpoint, Progress(quiet=options.json)) as client:
         report = client.stats()
     if as_json(report, options):

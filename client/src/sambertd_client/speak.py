@@ -104,22 +104,25 @@ def _speak(
     client: Client, text: Text, options: argparse.Namespace, progress: Progress
 ) -> tuple[Utterance, str]:
     """The ended utterance, and where its audio went."""
-    wishes = {key: getattr(options, key) for key in WISHES if getattr(options, key) is not None}
-    filed = {**wishes, "rate": options.rate}
+    wishes = _wishes(options)
     if options.out:
-        return _to_file(client, text, options.out, filed, progress)
+        return _to_file(client, text, options.out, options, progress)
     try:
         utterance = _begin(client, text, {"sink": "speaker", **wishes})
     except RefusedError as refusal:
         if refusal.code != wire.SPEAKER_UNAVAILABLE or not options.fallback:
             raise
         progress.warn(f"no speaker: {refusal}")
-        return _to_file(client, text, options.fallback, filed, progress)
+        return _to_file(client, text, options.fallback, options, progress)
     utterance.on_reply = Teller(sys.stdout, progress, utterance.rate)
     with utterance:
         for _ in _audio(utterance, text):
             pass
     return utterance, f"played on {client.status().speaker.device or 'the speaker'}"
+
+
+def _wishes(options: argparse.Namespace) -> dict[str, Any]:
+    return {key: getattr(options, key) for key in WISHES if getattr(options, key) is not None}
 
 
 def _begin(client: Client, text: Text, wishes: dict[str, Any]) -> Utterance:
@@ -133,9 +136,10 @@ def _audio(utterance: Utterance, text: Text) -> Iterator[bytes]:
 
 
 def _to_file(
-    client: Client, text: Text, path: str, wishes: dict[str, Any], progress: Progress
+    client: Client, text: Text, path: str, options: argparse.Namespace, progress: Progress
 ) -> tuple[Utterance, str]:
-    with _begin(client, text, wishes) as utterance, WavWriter(path, utterance.rate) as wav:
+    begun = _begin(client, text, {**_wishes(options), "rate": options.rate})
+    with begun as utterance, WavWriter(path, utterance.rate, raw=options.raw) as wav:
         utterance.on_reply = Teller(_out(path), progress, utterance.rate)
         for pcm in _audio(utterance, text):
             wav.write(pcm)

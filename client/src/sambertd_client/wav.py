@@ -26,8 +26,9 @@ class WavWriter(Closing):
     Raises OSError where the path cannot be written.
     """
 
-    def __init__(self, path: str, rate: int) -> None:
-        self.path = path
+    def __init__(self, path: str, rate: int, *, raw: bool = False) -> None:
+        """raw: the samples alone, without the header."""
+        self.path, self._raw = path, raw
         self._rate = rate
         self._file: BinaryIO | None = None
         self.written = 0  # bytes of PCM
@@ -35,7 +36,8 @@ class WavWriter(Closing):
     def write(self, pcm: bytes) -> None:
         if self._file is None:
             self._file = sys.stdout.buffer if self.path == "-" else open(self.path, "wb")  # noqa: SIM115
-            self._file.write(wav_header(self._rate, None))
+            if not self._raw:
+                self._file.write(wav_header(self._rate, None))
         self._file.write(pcm)
         self.written += len(pcm)
 
@@ -43,7 +45,7 @@ class WavWriter(Closing):
         """Put the true length into the header where the file can be rewound."""
         if self._file is None:
             return
-        if self._file.seekable() and self.path != "-":
+        if self._file.seekable() and self.path != "-" and not self._raw:
             self._file.seek(0)
             self._file.write(wav_header(self._rate, self.written))
         self._file.flush()
