@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from sambertd_client import protocol as wire
 
 from daemon import worker as engine
-from daemon.checks import check_length, check_state, check_voice
+from daemon.checks import check_length, check_state, check_voice, lexicon
 from daemon.config import Limits
 from daemon.delivery import Deliverer
 from daemon.job import Job, Text
@@ -26,6 +26,7 @@ from daemon.stream import Whose
 from daemon.transport import Delivery
 from daemon.voices import Shelf
 from engines.style import Style
+from engines.text.lexicon import Lexicon
 
 MOST, MOST_OF_CLIENT = 16, 4  # requests that are live; each has PREFETCH_TEXTS texts at most
 PERIOD_S = 0.1  # from one word of progress to the next, at least
@@ -39,6 +40,7 @@ class _Asked:
     owner: str
     request: wire.Prefetch
     style: Style
+    words: Lexicon | None
     at: int = 0  # the text that is next
     made: int = 0
     known: int = 0
@@ -70,7 +72,7 @@ class Prefetcher:
         style = Style(
             request.speaker, request.emotion, request.speed, request.pitch, request.volume
         )
-        asked = _Asked(client, owner, request, style)
+        asked = _Asked(client, owner, request, style, lexicon(request.lexicon))
         self._asked.append(asked)
         self._tell(asked)
 
@@ -146,11 +148,12 @@ class Prefetcher:
         except RefusedError as refusal:
             self._settle(asked, refusal.code, str(refusal))
             return None
-        if voice.recall(text, asked.style, markup=request.markup, marks=()) is not None:
+        style, markup, words = asked.style, request.markup, asked.words
+        if voice.recall(text, style, markup=markup, marks=(), lexicon=words) is not None:
             self._settle(asked)
             return None
         form = PcmForm(voice.info.sample_rate)
-        return Job(voice, deque([Text(text, 0)]), asked.style, form, markup=request.markup)
+        return Job(voice, deque([Text(text, 0)]), style, form, markup=markup, lexicon=words)
 
     def _settle(self, asked: _Asked, code: str | None = None, text: str = "") -> None:
         """The text at hand is done with, code and text: why it cannot be; on to the next turn."""

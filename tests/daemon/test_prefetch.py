@@ -49,7 +49,10 @@ def test_what_was_prefetched_is_said_from_the_cache(start_keeping: Start, endpoi
         assert client.prefetch([TEXTS[0]], speed=1.5).made == 1, "another manner is other audio"
         assert client.prefetch(["<speak>你好</speak>"], markup="ssml").made == 1
         assert client.prefetch([]).why == "end"
-    assert kept(endpoint).in_memory == 8
+        words = {"窗口": "chuang1 kou5"}
+        assert client.prefetch([TEXTS[0]], lexicon=words).made == 1
+        assert client.say(TEXTS[0], lexicon=words).wait().cached == 1.0
+    assert kept(endpoint).in_memory == 9
 
 
 def test_texts_that_cannot_be_said_are_told_and_the_others_made(
@@ -94,6 +97,7 @@ def test_one_final_reply_whatever_happens(
         ({"speaker": "nobody"}, "unknown_speaker"),
         ({"emotion": "wild"}, "unknown_emotion"),
         ({"speed": 9}, "bad_field"),
+        ({"lexicon": {"窗口": "nonsense"}}, "bad_lexicon"),
     ],
 )
 def test_what_is_refused(

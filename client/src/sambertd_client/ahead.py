@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
@@ -17,13 +18,13 @@ ROOM = wire.MAX_FRAME_BYTES - 2048  # bytes of the texts of one request
 Told = Callable[[wire.Prefetching], None]
 
 
-def batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts in their order, as many at once as one request takes."""
+def batches(texts: Sequence[str], room: int = ROOM) -> Iterator[list[str]]:
+    """The texts in their order, as many at once as one request takes of `room` bytes."""
     batch: list[str] = []
     size = 0
     for text in texts:
         more = len(text.encode()) + 5  # msgpack's own
-        if batch and (size + more > ROOM or len(batch) == wire.PREFETCH_TEXTS):
+        if batch and (size + more > room or len(batch) == wire.PREFETCH_TEXTS):
             yield batch
             batch, size = [], 0
         batch.append(text)
@@ -42,7 +43,8 @@ def prefetch(
     Raises RefusedError, also where the daemon ends it; NoDaemonError.
     """
     whole, first = wire.Prefetched(id=line.new_id(), why="end"), 0
-    for batch in batches(texts):
+    words = sum(len((word + said).encode()) + 8 for word, said in manner.get("lexicon", {}).items())
+    for batch in batches(texts, ROOM - words):
         base = wire.Prefetching(
             id=whole.id,
             texts=len(texts),
@@ -70,7 +72,8 @@ def _one(
     line: Line, texts: list[str], manner: Manner, base: wire.Prefetching, told: Told | None
 ) -> Steps[wire.Prefetched]:
     """One request; it is cancelled where nobody waits for its end any more."""
-    request = wire.Prefetch(id=line.new_id(), texts=texts, **manner)
+    fields: dict[str, Any] = {**manner, "lexicon": dict(manner.get("lexicon", {}))}
+    request = wire.Prefetch(id=line.new_id(), texts=texts, **fields)
     settled = False
     try:
         reply: wire.Reply = yield from line.ask(request, wire.Prefetching, keep=True)

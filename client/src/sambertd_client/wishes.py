@@ -27,6 +27,7 @@ class Manner(TypedDict, total=False):
     pitch: float  # semitones, -12 to 12
     volume: float  # 0 to 2
     markup: wire.Markup  # "text", "ssml" (one <speak> element), "symbols"
+    lexicon: Mapping[str, str]  # readings of words in this text alone: {"一杯": "yi1 bei1"}
 
 
 class Wishes(Manner, total=False):
@@ -43,7 +44,6 @@ class Wishes(Manner, total=False):
     marks: Iterable[wire.MarkKind]  # kinds that are wanted; see `Utterance.marks`
     progress: bool  # told how far it is; see `Utterance.on_reply`
     cache: wire.PhraseUse  # "use", "recall", "refresh" or "ignore" what was said before
-    lexicon: Mapping[str, str]  # readings of words in this text alone: {"一杯": "yi1 bei1"}
     more: bool  # the rest of the text follows by `append`, `end` or `stream`; text may be ""
 
 

@@ -24,6 +24,10 @@ Name = Annotated[str, Meta(min_length=1, max_length=128)]
 Speed = Annotated[float, Meta(ge=0.5, le=2.0)]
 Pitch = Annotated[float, Meta(ge=-12.0, le=12.0)]  # semitones
 Volume = Annotated[float, Meta(ge=0.0, le=2.0)]
+Readings = Annotated[
+    dict[Annotated[str, Meta(min_length=1, max_length=32)], Annotated[str, Meta(max_length=256)]],
+    Meta(max_length=100),
+]
 
 
 class Message(msgspec.Struct, tag_field="t", kw_only=True, frozen=True):

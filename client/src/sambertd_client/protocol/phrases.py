@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from .codes import PREFETCH_TEXTS
-from .message import Markup, Message, Name, Pitch, Speed, Volume, Why
+from .message import Markup, Message, Name, Pitch, Readings, Speed, Volume, Why
 
 
 class Prefetch(Message, tag="prefetch", kw_only=True, frozen=True):
@@ -26,6 +26,7 @@ class Prefetch(Message, tag="prefetch", kw_only=True, frozen=True):
     pitch: Pitch = 0.0
     volume: Volume = 1.0
     markup: Markup = "text"
+    lexicon: Readings = msgspec.field(default_factory=dict)
 
 
 class Prefetching(Message, tag="prefetching", kw_only=True, frozen=True):

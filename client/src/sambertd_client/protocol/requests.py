@@ -22,17 +22,13 @@ from .message import (
     Pitch,
     Policy,
     Priority,
+    Readings,
     Scope,
     Sink,
     Speed,
     Volume,
 )
 from .phrases import Prefetch
-
-Readings = Annotated[
-    dict[Annotated[str, Meta(min_length=1, max_length=32)], Annotated[str, Meta(max_length=256)]],
-    Meta(max_length=100),
-]
 
 
 class Hello(Message, tag="hello", kw_only=True, frozen=True):
