@@ -19,7 +19,10 @@ PHRASES = {"welcome": "您好，欢迎光临。", "take": "请取走您的卡片
 
 def main() -> None:
     with Client(timeout=2) as client:
-        announce(client, "\n".join(PHRASES.values()), sink="none")  # from now on they are known
+        try:
+            client.prefetch(list(PHRASES.values()))  # from now on they are heard at once
+        except SambertdError as error:
+            print(f"nothing is made ahead: {error}", flush=True)
         said = [announce(client, *read(line)) for line in sys.stdin]
         for speech in filter(None, said):
             print(f"[{speech.wait().why}]", flush=True)
@@ -34,12 +37,10 @@ def read(line: str) -> tuple[str, wire.Priority]:
     return PHRASES.get(line.strip(), line.strip()), "message"
 
 
-def announce(
-    client: Client, text: str, priority: wire.Priority = "message", sink: wire.Sink = "speaker"
-) -> Utterance | None:
+def announce(client: Client, text: str, priority: wire.Priority) -> Utterance | None:
     """Have it said, not later than in 20 s; returns at once."""
     try:
-        return client.say(text, sink=sink, priority=priority, retry_s=2, deadline_s=20)
+        return client.say(text, sink="speaker", priority=priority, retry_s=2, deadline_s=20)
     except SambertdError as error:
         print(f"on the screen: {text} ({error})", flush=True)
         return None

@@ -25,15 +25,18 @@ static void begin(int fields, const char *type) { /* msgpack: a map of so many f
   number("v", 1), text("t"), text(type), text("id"), text("1");
 }
 
-static const char *after(const char *packed) {
+static const unsigned char *after(const char *packed) {
   const char *found = memmem(frame, size, packed, strlen(packed));
-  return found ? found + strlen(packed) : NULL;
+  return found ? (const unsigned char *)found + strlen(packed) : NULL;
 }
 
 static int refused(void) {
-  const char *why = after("\xa4text");
-  if (why) why += *why & 0x40 ? (unsigned char)*why - 0xd7 : 1; /* behind the length: str 8, 16; short */
-  return fprintf(stderr, "%.*s\n", why ? (int)(frame + size - why) : 0, why ? why : ""), 1;
+  const unsigned char *why = after("\xa4text");
+  if (!why) return 1;
+  int length = *why & 31; /* msgpack: a short str, str 8 or str 16 */
+  if (*why == 0xd9) length = *++why;
+  if (*why == 0xda) length = why[1] << 8 | why[2], why += 2;
+  return fprintf(stderr, "%.*s\n", length, why + 1), 1;
 }
 
 int main(int count, char **words) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -184,9 +185,9 @@ def served(voices: Path, folder: Path, *speaker: str) -> Iterator[str]:
     endpoint = f"ipc://{folder / 'd.sock'}"
     command = [sys.executable, "-m", "daemon", "--endpoint", endpoint]
     engines = ["--build", "never", "--store", str(folder / "engines")]
-    with subprocess.Popen(
-        [*command, *(speaker or ("--no-speaker",)), *engines, "--voices", str(voices)]
-    ) as process:
+    command += [*(speaker or ("--no-speaker",)), *engines, "--voices", str(voices)]
+    environ = {**os.environ, "XDG_CACHE_HOME": str(folder)}  # of the phrases that are kept
+    with subprocess.Popen(command, env=environ) as process:
         try:
             while not is_listening(endpoint):
                 assert process.poll() is None, "it ended at once"

@@ -87,6 +87,9 @@ def test_the_kiosk(endpoint: str) -> None:
             assert event is not None
         out, err = finished(kiosk, "important 请注意脚下。\n")
     assert (out.decode().split(), err) == (["[superseded]", "[end]"], "")
+    with Client(endpoint) as client:
+        ahead = client.prefetch(["请取走您的卡片。", "谢谢，再见。"])
+    assert (ahead.known, ahead.made) == (2, 0), "they were made when it started"
 
 
 def test_the_kiosk_shows_what_nobody_can_say(tmp_path: Path) -> None:

@@ -137,6 +137,8 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
         the same said again with the same key: never twice by one daemon, and by the next from its
         beginning. Where PCM has been handed to the caller already, NoDaemonError is raised
         instead; `read` and `wait` begin anew. A daemon that is loading or busy is asked again.
+        What had no answer in the end is taken back, so that nobody is surprised by it later; not
+        with a `key` of yours, for you may say it again yourself.
         """
         speech = Speech(self._line, text, wishes, retry_s)
         self._run(speech.begin())
