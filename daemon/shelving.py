@@ -229,9 +229,11 @@ class Shelving:
         """Put a voice on the shelf; its name, and whether it was there, or why it cannot be."""
         events = self._deliverer.events
         if isinstance(outcome, EngineError):
-            if outcome.code != "voice_not_found":
+            missing = outcome.code == "voice_not_found"  # the client's mistake
+            if not missing:
                 self._utterances.shelf.note(folder, outcome)
-            log.error("voice %s cannot be used: %s (%s)", folder, outcome, outcome.code)
+            level = logging.INFO if missing else logging.ERROR
+            log.log(level, "voice %s cannot be used: %s (%s)", folder, outcome, outcome.code)
             events.tell("voices", f"{folder.name} cannot be loaded: {outcome}")
             return outcome
         name = outcome.pack.file.name
