@@ -43,6 +43,7 @@ NOT_RUN = {
     r"python3 -m venv": "as above",
     r"modelscope download": "fetches what is large",
     r"git ": "fetches what is large",
+    r"\.venv/bin/pre-commit install": "changes the hooks of the checkout",
     r"\. \.venv/bin/activate": "these tests run in it",
     r"export PATH=/usr/local/cuda": "there is none here",
 }
