@@ -189,7 +189,7 @@ class Service:
 
     def step(self) -> None:
         """Deliver what is made and give the engine its next turn."""
-        self._utterances.advance()  # first: what is at hand leaves at once
+        self._utterances.take_known()  # first: it leaves at once
         self._deliverer.pump(time.monotonic(), self._utterances.forget)
         self._utterances.advance()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +17,14 @@ from sambertd_client.errors import KeyFileError
 from sambertd_client.keyring import server_key
 from sambertd_client.protocol import MAX_FRAME_BYTES
 
+from daemon.crowd import Crowd, make_room
 from daemon.gate import Gate
 from daemon.key_ring import KeyRing
 from daemon.peers import Origin
 
 SOCKET_MODE = 0o660
 MAX_PARTS = 8  # read of one message; its rest is thrown away
+MONITOR, EVENT = "inproc://connections", struct.Struct("=Hi")  # of zmq_socket_monitor(3)
 MAX_BATCH = 64  # messages handled before the loop does its other work
 
 
@@ -86,6 +89,11 @@ class Transport:
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(waker.fd, zmq.POLLIN)
         self._gate: Gate | None = None
+        self._crowd = Crowd(make_room())
+        self._socket.monitor(MONITOR, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
+        self._monitor = self._context.socket(zmq.PAIR)
+        self._monitor.connect(MONITOR)
+        self._poller.register(self._monitor, zmq.POLLIN)
 
     def bind(self, endpoint: str, socket_path: Path | None, fd: int | None = None) -> None:
         """Listen; a socket file is for its owner and group only. Raises TransportError.
@@ -125,8 +133,19 @@ class Transport:
         """Return when a message came, the waker was set, or the time is over."""
         self._poller.poll(max(0, int(timeout_s * 1000)))
         self._waker.clear()
+        self._count()
         if self._gate is not None:
             self._gate.answer()
+
+    def _count(self) -> None:
+        """See who has come and who has left."""
+        while True:
+            try:
+                frames = self._monitor.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            event, fd = EVENT.unpack(frames[0])
+            (self._crowd.came if event == zmq.EVENT_ACCEPTED else self._crowd.left)(fd)
 
     def receive(self) -> Iterator[Received]:
         """Messages that are here now; at most MAX_BATCH, fair to clients."""
@@ -159,6 +178,8 @@ class Transport:
 
     def close(self) -> None:
         """Give queued replies half a second to leave, then close."""
+        self._socket.monitor(None, 0)
+        self._monitor.close()
         self._socket.close()
         if self._gate is not None:
             self._gate.close()

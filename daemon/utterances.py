@@ -154,13 +154,20 @@ class Utterances:
                 log.warning("utterance %s failed: %s (%s)", stream.id, result.text, result.code)
                 self._scheduler.failed(stream, result.code, result.text)
 
+    def take_known(self) -> None:
+        """Take a chunk of what needs no turn of the engine."""
+        for stream in self._scheduler.at_hand():
+            self._book(stream, engine.step(self._jobs[stream]))
+
     def advance(self) -> None:
-        """Give the engine its next turn, and take a chunk of what needs none."""
+        """Give the engine its next turn. Those that have ended must be forgotten before.
+
+        What begins may need the place in its voice of one of them.
+        """
         if self.turn is None and (stream := self._scheduler.next_turn()) is not None:
             self.turn = stream
             self._worker.advance(self._jobs[stream])
-        for stream in self._scheduler.at_hand():
-            self._book(stream, engine.step(self._jobs[stream]))
+        self.take_known()
         if self.turn is None:
             self.prefetcher.advance(self.shelf, self.limits)
 

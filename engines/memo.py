@@ -15,7 +15,7 @@ from engines.text.sentence import ENGLISH, Unread
 from engines.text.settings import TextSettings
 
 Markup = Literal["text", "ssml", "symbols"]
-SYMBOLS = 20_000  # of all texts that are remembered, about 6000 syllables; some 300 bytes each
+SYMBOLS = 20_000  # of all texts that are remembered, about 6000 syllables; some 200 bytes each
 
 
 @dataclass(frozen=True, slots=True)

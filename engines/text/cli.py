@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from engines.errors import EngineError
-from engines.text.clauses import parts
+from engines.text.clauses import LONGEST_FIRST, LONGEST_PART, parts
 from engines.text.frontend import FrontEnd
 from engines.text.lexicon import Lexicon
 from engines.text.lexicon_file import read_lexicon
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         script = read_ssml(text).script if arguments.ssml else text
         settings, unread = TextSettings(arguments.emoji, arguments.links), list[Unread]()
         read = FrontEnd(lexicon, settings).read(script, unread=unread)
-        sentences = [_as_spoken(sentence) for sentence in read]
+        sentences = [_as_spoken(sentence, first=n == 0) for n, sentence in enumerate(read)]
         shown = [
             symbols(s, emotion=f"emotion_{arguments.emotion}", speaker=arguments.speaker)
             for s in sentences
@@ -105,9 +105,10 @@ def _lexicon(files: Sequence[Path]) -> Lexicon:
     return result
 
 
-def _as_spoken(sentence: Sentence) -> Sentence:
-    """The sentence with #4 where it is cut because it is long."""
-    return replace(sentence, words=tuple(chain.from_iterable(parts(sentence.words))))
+def _as_spoken(sentence: Sentence, *, first: bool) -> Sentence:
+    """The sentence with #4 where it is cut because it is long, the first of a text earlier."""
+    cut = parts(sentence.words, LONGEST_PART, LONGEST_FIRST if first else None)
+    return replace(sentence, words=tuple(chain.from_iterable(cut)))
 
 
 def _structure(

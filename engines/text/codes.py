@@ -105,7 +105,7 @@ CODES: Final[tuple[Rule, ...]] = (
     rule(r"(日期\D{0,3})((?:19|20)\d{6})(?!\d)", lambda m: m[1] + digits(m[2])),
     rule(r"(ISO|IEC|IEEE|RFC|GB(?:/T)?) ?(\d{3,5})(?!\d)", lambda m: f"{m[1]} {digits(m[2])}"),
     rule(LATIN + r"([vV])(?:er\.?)?(?=\d+\.\d)", r"\1 "),
-    rule(r"(?<![A-Za-z])([A-Z]\d{1,2}|\d{1,2}[A-Z])-(?=[A-Z]\d|\d{1,2}[A-Z])", r"\1到"),
+    rule(r"(?<![A-Za-z0-9])([A-Z]\d{1,2}|\d{1,2}[A-Z])-(?=[A-Z]\d|\d{1,2}[A-Z])", r"\1到"),
     rule(r"7-11(?=便利|超市|门店)", "七十一"),
     rule(rf"{WHOLE}(360)(?=安全|浏览器|搜索|手机)", _first_as_digits),
     rule(r"(?<=[A-Za-z])-(?=\d)|(?<=\d)-(?=[A-Za-z])", " "),

@@ -103,6 +103,7 @@ def _per(match: re.Match[str]) -> str:
 
 
 _SIGNED = "误差|偏差|公差|涨幅|涨跌|同比|环比|增幅|净胜|气温|温度|球镜|散光|度数|视力"
+_ITEMS = "瓶|件|份|个|张|袋|盒|台|杯|斤|只|片|粒|包"
 _IN_HAN = "微克|毫克|千克|克|毫摩尔|国际单位|个"
 _FOOD = "g|克|ml|mL|毫升"
 
@@ -131,7 +132,9 @@ AMOUNTS: Final[tuple[Rule, ...]] = (
         lambda m: f"{m[2]}到{m[3]}{_CURRENCY[m[1]]}".replace(",", ""),
     ),
     rule(rf"([¥$€£])({_GROUPED}[百千万亿]*)()/({_EACH})(?![A-Za-z])", _per),
-    rule(rf"()(?<![\d.,])({_GROUPED}[百千万亿]*)(元|块钱?|次)/({_EACH})(?![A-Za-z])", _per),
+    rule(
+        rf"()(?<![\d.,])({_GROUPED}[百千万亿]*)(元|块钱?|次|{_ITEMS})/({_EACH})(?![A-Za-z])", _per
+    ),
     rule(rf"()(?<![\d.,])({_GROUPED}[万亿])()/({_EACH})(?![A-Za-z])", _per),
     rule(rf"(?<=[¥$€£])\d[\d,]*\.\d\d(?!\d)|{WHOLE}\d[\d,]*\.\d\d(?=元|块|美元|欧元)", _amount),
     rule(

@@ -109,6 +109,24 @@ def test_a_client_without_credit_stalls_only_itself_and_is_dropped(
         assert done["samples"] == 0
 
 
+def test_what_replaces_others_waits_until_their_places_in_the_voice_are_free(
+    start_daemon: Callable[..., LiveDaemon], raw_client: Connect
+) -> None:
+    daemon = start_daemon(in_work=2)
+    daemon.voice.streams = 2
+    client = raw_client(daemon.endpoint)
+    for number in range(10):
+        for name in "ab":
+            client.send("say", id=f"{name}{number}", text="好" * 30)
+        time.sleep(0.02)
+        client.send("say", id=f"c{number}", text="好好", queue="replace", credit=9)
+        while True:
+            reply, _ = client.receive()
+            if (reply["t"], reply["id"]) == ("done", f"c{number}"):
+                break
+        assert reply["why"] == "end"
+
+
 def test_credit_is_never_exceeded(daemon: LiveDaemon, raw_client: Connect) -> None:
     client = raw_client(daemon.endpoint)
     client.ask("say", text="好" * 10, credit=2)

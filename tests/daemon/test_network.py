@@ -308,3 +308,18 @@ def test_asyncio_gets_in_with_the_same_keys_and_is_told_the_same(fleet: Fleet) -
     assert asyncio.run(talk(fleet.key("robot", "speak"))) == "speak"
     with pytest.raises(NoDaemonError, match="does not allow the key of this client"):
         asyncio.run(talk(fleet.key("stranger")))
+
+
+def test_who_was_refused_is_no_connection_any_more(fleet: Fleet) -> None:
+    """Else the strangers of an address would fill the places of its robots."""
+    port, key = int(fleet.endpoint.rpartition(":")[2]), fleet.key("stranger")
+    for given in (key, None):
+        with fleet.client(given) as client, pytest.raises(NoDaemonError):
+            client.hello()
+    for words in (b"GET / HTTP/1.1\r\n\r\n", b"", b"\xff" * 70, b"\xff" + bytes(8) + b"\x7f\x03"):
+        with socket.create_connection(("127.0.0.1", port)) as link:
+            link.sendall(words)
+    until = time.monotonic() + 5
+    while (count := len(fleet.daemon.server._transport._crowd)) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert count == 0

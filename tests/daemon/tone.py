@@ -54,7 +54,7 @@ class TonePlan:
 class ToneVoice:
     """Keeps count of the streams it has open, to show that each is closed."""
 
-    streams = 64
+    streams = 64  # open at once, at most
 
     def __init__(self, name: str = "tone", rate: int = RATE) -> None:
         self.info = ToneInfo(name, sample_rate=rate)
@@ -84,6 +84,8 @@ class ToneVoice:
         return TonePlan(text, style, marks)
 
     def stream(self, plan: TonePlan, cancelled: Callable[[], bool], /) -> Iterator[ToneChunk]:
+        if self.open_streams >= self.streams:
+            raise RuntimeError("all streams of this voice are open, as a real one would say")
         self.open_streams += 1
         try:
             for index, character in enumerate(plan.text):

@@ -45,6 +45,7 @@ NOT_RUN = {
     r"git ": "fetches what is large",
     r"for python in": "asks PyPI",
     r"for kind in service socket": "changes the machine, with sudo",
+    r"\.venv/bin/pre-commit install": "changes the hooks of the checkout",
     r"\. \.venv/bin/activate": "these tests run in it",
     r"export PATH=/usr/local/cuda": "there is none here",
 }

@@ -70,6 +70,14 @@ def test_the_first_promise_is_read_as_a_speaker_would(front_end: FrontEnd) -> No
     )
 
 
+def test_every_pause_inside_a_sentence_is_3(front_end: FrontEnd) -> None:
+    text = "我们有苹果、香蕉、葡萄和梨，价格：三元；欢迎（周末除外）选购……好吗？"
+    (sentence,) = front_end.read(text)
+    assert "".join(f"{word.text}#{word.break_after}" for word in sentence.words) == (
+        "我们#1有#1苹果#3香蕉#3葡萄#1和梨#3价格#3三元#3欢迎#3周末#1除外#3选购#3好吗#4"
+    )
+
+
 def test_who_wants_yi1_bei1_has_it_by_lexicon_or_inline(front_end: FrontEnd) -> None:
     lexicon = Lexicon({"一杯": Entry.of("一杯", "yi1 bei1")})
     for sentences in (

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.errors import TextError
-from engines.text.clauses import parts
+from engines.text import cli
 from engines.text.symbol_text import read_symbols
 from engines.text.symbols import symbols
-from engines.voice import Voice, front_end
+from engines.voice import Voice
 
 TEXTS = [
     "今天天气真好，阳光洒在窗台上，我泡了一杯咖啡。",
@@ -30,17 +30,13 @@ def voice(nsf_pack: Path) -> Iterator[Voice]:
         yield loaded
 
 
-def written(text: str, speaker: str = "F7") -> str:
-    """As `sambertctl text --symbols` prints it."""
-    sentences = front_end().read(text)
-    spoken = [tuple(chain.from_iterable(parts(sentence.words))) for sentence in sentences]
-    return "\n".join(" ".join(symbols(words, speaker=speaker)) for words in spoken)
-
-
 @pytest.mark.parametrize("text", TEXTS)
-def test_what_the_front_end_makes_is_said_as_the_text_itself(voice: Voice, text: str) -> None:
+def test_what_sambertctl_prints_is_said_as_the_text_itself(
+    voice: Voice, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([text, "--symbols", "--speaker", "nobody"]) == 0
     by_text = voice.plan(text).parts
-    by_symbols = voice.plan(written(text, "nobody"), markup="symbols").parts
+    by_symbols = voice.plan(capsys.readouterr().out, markup="symbols").parts
     for one, other in zip_longest(by_text, by_symbols):
         np.testing.assert_array_equal(one.ids, other.ids)
         assert one.sentence == other.sentence
