@@ -19,8 +19,8 @@ from benchmarks.speed import BUILT_IN
 
 COUNTS = (1, 2, 4, 8, 12, 16)  # the last is the most that can be in work at once
 TRIES = 2  # the better one counts: what else the machine does must not
-SETTINGS = f"[limits]\nin_work = {COUNTS[-1]}\n{SILENT}"
-WAYS = {"together": "daemon", "apart": "benchmarks.live.apart"}
+SETTINGS = f"[limits]\nin_work = {COUNTS[-1]}\n{SILENT}[engines]\nbatching = "
+WAYS = {"together": "true", "apart": "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ def streams(voice: Path = BUILT_IN) -> dict[str, list[Run]]:
         shelf = _alone(voice, Path(name))
         daemons = {
             way: stack.enter_context(
-                DaemonProcess(Path(name), shelf, SETTINGS, module=module, name=way)
+                DaemonProcess(Path(name), shelf, f"{SETTINGS}{batching}\n", name=way)
             )
-            for way, module in WAYS.items()
+            for way, batching in WAYS.items()
         }
         for daemon in daemons.values():
             daemon.warm_up()

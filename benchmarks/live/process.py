@@ -42,7 +42,7 @@ class DaemonProcess(Closing):
 
     settings: the text of its TOML file after endpoint and voices. phrases_mb: of its cache, in
     memory and on disk; 0: none, what is said is made. env: its environment, where a sound server
-    is to be found in it. module: what is run. Raises DaemonError.
+    is to be found in it. Raises DaemonError.
     """
 
     def __init__(
@@ -52,7 +52,6 @@ class DaemonProcess(Closing):
         settings: str = SILENT,
         phrases_mb: int = 0,
         env: Mapping[str, str] | None = None,
-        module: str = "daemon",
         name: str = "d",
     ) -> None:
         self.endpoint = f"ipc://{folder / name}.sock"
@@ -62,7 +61,7 @@ class DaemonProcess(Closing):
         phrases = f"[cache]\nmemory_mb = {phrases_mb}\ndisk_mb = {phrases_mb}\n"
         phrases += f'folder = "{folder / "phrases"}"\nenabled = {str(phrases_mb > 0).lower()}\n'
         config.write_text(head + settings + phrases, "utf-8")
-        command = [sys.executable, "-m", module, "--config", str(config), "--build", "never"]
+        command = [sys.executable, "-m", "daemon", "--config", str(config), "--build", "never"]
         command += ["--store", str(folder / "engines")]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
