@@ -111,8 +111,11 @@ install:  ## sudo make install: into /opt/sambertd, as a service; again for an u
 uninstall:  ## sudo make uninstall: settings, voices and engines stay unless PURGE=1
 	@systemd/install uninstall
 
-wheelhouse:  ## fetch what install needs into WHEELHOUSE=DIR, for a box without internet
-	@systemd/install wheelhouse
+wheelhouse:  ## what install needs, into WHEELHOUSE=DIR; ARGS="--python 3.12 --arch arm64" for other boxes
+	@if [[ -z "$(ARGS)" ]]; then systemd/install wheelhouse; exit; fi
+	[[ -n $$WHEELHOUSE ]] || { echo "say where to: make wheelhouse WHEELHOUSE=folder" >&2; exit 1; }
+	$(MAKE) --no-print-directory $(RUN)
+	$(BIN)/python -m release.pins $(ARGS) "$$WHEELHOUSE"
 
 deb: $(RUN)  ## the Debian package, into dist; ARGS="--python 3.12 --arch arm64" for other boxes
 	@$(BIN)/python -m release.deb $(if $(WHEELHOUSE),--wheels "$$WHEELHOUSE") $(if $(EXTRAS),--extras "$$EXTRAS") $(ARGS)

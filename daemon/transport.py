@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import os
 import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -51,10 +52,12 @@ class Waker:
 
     def __init__(self) -> None:
         self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._lock = threading.RLock()  # a signal handler may come between
 
     def set(self) -> None:
-        if self.fd >= 0:
-            os.eventfd_write(self.fd, 1)
+        with self._lock:
+            if self.fd >= 0:
+                os.eventfd_write(self.fd, 1)
 
     def clear(self) -> None:
         try:
@@ -63,8 +66,9 @@ class Waker:
             return
 
     def close(self) -> None:
-        fd, self.fd = self.fd, -1
-        os.close(fd)
+        with self._lock:
+            fd, self.fd = self.fd, -1
+            os.close(fd)
 
 
 class Transport:

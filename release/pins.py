@@ -1,4 +1,6 @@
-"""What a box of another Python or processor needs, from requirements.lock, and its wheels.
+"""What a box of another Python or processor needs, from requirements.lock, and its wheels:
+
+    python -m release.pins --python 3.12 --arch arm64 FOLDER     (make wheelhouse ARGS=...)
 
 pip weighs the conditions in a list of packages (`; python_full_version < "3.11"`) on the Python it
 runs with, whatever target it is told; so they are weighed here.
@@ -6,6 +8,7 @@ runs with, whatever target it is told; so they are weighed here.
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -103,3 +106,23 @@ def download(target: Target, wanted: list[str], folder: Path, source: Path | Non
         *wanted,
     ]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make wheelhouse ARGS=...", description=__doc__)
+    parser.add_argument("--python", required=True, choices=PYTHONS, help="of the box")
+    parser.add_argument("--arch", required=True, choices=tuple(MACHINES), help="of the box")
+    parser.add_argument("folder", type=Path, help="where the wheels go")
+    arguments = parser.parse_args()
+    target = Target(arguments.python, arguments.arch)
+    try:
+        download(target, pins(target), arguments.folder)
+    except subprocess.CalledProcessError:
+        print("pip could not fetch them, see above", file=sys.stderr)
+        return 1
+    print(f"In {arguments.folder}: wheels for Python {target.python} on {target.arch}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

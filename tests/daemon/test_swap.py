@@ -60,8 +60,11 @@ class Live:
         return engines
 
     def until_gone(self) -> None:
-        """Wait until the voice of the start has left the memory."""
-        deadline = time.monotonic() + 10
+        """Wait until the voice of the start has left the memory.
+
+        A client that left when its credit was used up is missed after `limits.stall_s` only.
+        """
+        deadline = time.monotonic() + 2 * Limits().stall_s
         while any(reference() is not None for reference in self.first):
             assert time.monotonic() < deadline, "the old voice is still held"
             time.sleep(0.02)

@@ -66,7 +66,7 @@ def files(pack: VoicePack, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     model = slow_voice.slowed(read_graph(fast), 120)
     out["middle"].write_bytes(model.SerializeToString())
     out["slowest"] = folder / "slowest.onnx"
-    model = slow_voice.slowed(read_graph(fast), 900)
+    model = slow_voice.slowed(read_graph(fast), 3000)
     out["slowest"].write_bytes(model.SerializeToString())
     out["broken"] = folder / "broken.onnx"
     out["broken"].write_bytes(fast.read_bytes()[:1000])
