@@ -40,6 +40,7 @@ CHOICES: dict[str, list[Any]] = {
     "format": ["pcm_s16le", "f32le"],
     "emotion": ["neutral", "happy"],
     "credit": [0, 8, 1024],
+    "texts": [["好"], ["你好，世界。", "好"]],
 }
 SLOTS = ["a", "b", "c", "d"]  # ids and targets meet each other
 
