@@ -34,7 +34,7 @@ ONLY_PARSED = {
     r"sambertd ": "one runs already, for these tests",
     r"sambertctl (keys new|say --endpoint tcp)": "another box; tests/systemd/test_fleet.py does it",
     r"sambertctl say --voice zhitian_emo": "a voice that is not ours to ship",
-    r"sambertctl .*(SERVER_PUBLIC|tcp://BOX)": "names another box, or its key",
+    r"sambertctl .*(SERVER_PUBLIC|tcp://BOX|sambertd-hall)": "names another daemon, or its key",
 }
 NOT_RUN = {
     r"sudo ": "changes the machine; `make test-systemd` does it in one of its own",
@@ -43,6 +43,8 @@ NOT_RUN = {
     r"python3 -m venv": "as above",
     r"modelscope download": "fetches what is large",
     r"git ": "fetches what is large",
+    r"for python in": "asks PyPI",
+    r"for kind in service socket": "changes the machine, with sudo",
     r"\.venv/bin/pre-commit install": "changes the hooks of the checkout",
     r"\. \.venv/bin/activate": "these tests run in it",
     r"export PATH=/usr/local/cuda": "there is none here",
@@ -67,10 +69,19 @@ def lines() -> Iterator[tuple[str, str]]:
     """Every command of the sh blocks, its continuation with it and its comment without."""
     for block in blocks():
         if block.language in ("sh", "bash", "console"):
-            for line in block.text.replace("\\\n", " ").splitlines():
+            joined = re.sub(r"\\\n|; do\n(?s:.*?)^done$", one_line, block.text, flags=re.MULTILINE)
+            for line in joined.splitlines():
                 command = re.sub(r"(^|\s)#.*$", "", line.removeprefix("$ ")).strip()
                 if command:
                     yield block.place, command
+
+
+def one_line(part: re.Match[str]) -> str:
+    """A continued line, or a loop."""
+    if part[0].startswith("\\"):
+        return " "
+    first, *rest = part[0].replace("\\\n", " ").split("\n")
+    return f"{first} {' ; '.join(rest)}"
 
 
 def listed(command: str, table: dict[str, str]) -> bool:
