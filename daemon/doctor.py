@@ -18,11 +18,12 @@ exit codes: 0 all is well; 1 something stands in the way of what was asked for; 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -32,19 +33,26 @@ from daemon import sound_check
 from daemon.config import Config, checked, default, load
 from daemon.config_errors import ConfigError
 from daemon.device import SpeakerError
+from engines.device import device
 from engines.errors import EngineError
 from trt_build.commands import doctor as engines
 from trt_build.errors import BuildError
+from trt_build.machine import facts
 
 EXIT_CONFIG = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`sambertctl doctor`."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.json and options.gpu:
+        parser.error("--json is not for --gpu, whose report is to be read")
     logging.getLogger("daemon").addHandler(logging.NullHandler())  # the report says it all
     try:
         config = _config(options)
+        if options.json:
+            return _as_json(config, options)
         code = engines.run(options)
         if options.gpu or options.no_sound:
             return code
@@ -62,14 +70,44 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _sound(config: Config, options: argparse.Namespace) -> bool:
     tell = partial(print, flush=True)
     tell("\n### Sound\n")
+    found: list[sound_check.Output] = []
     try:
-        found = sound_check.listed(tell)
+        found = sound_check.devices()
+        if found:
+            tell(sound_check.listed(found))
+        for remark in sound_check.remarks(found):
+            tell(f"\n{remark}")
     except SpeakerError as error:
         tell(f"{error}.")
-        found = False
     tell("")
+    return _well(config, options, found, tell)
+
+
+def _as_json(config: Config, options: argparse.Namespace) -> int:
+    found: list[sound_check.Output] = []
+    told: list[str] = []
+    ok = True
+    if not options.no_sound:
+        try:
+            found = sound_check.devices()
+            told.extend(sound_check.remarks(found))
+        except SpeakerError as error:
+            told.append(f"{error}.")
+        ok = _well(config, options, found, told.append)
+    machine = {str(what): value for what, value in facts(device())}
+    report = {"ok": ok, "machine": machine, "devices": list(map(asdict, found)), "told": told}
+    print(json.dumps(report, ensure_ascii=False))
+    return int(not ok)
+
+
+def _well(
+    config: Config,
+    options: argparse.Namespace,
+    found: Sequence[sound_check.Output],
+    tell: sound_check.Tell,
+) -> bool:
     if options.silent:
-        return found
+        return bool(found)
     return sound_check.heard(config, tell, own=options.device is not None)
 
 
@@ -91,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     engines.add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="the report for programs; not of --gpu")
     sound = parser.add_argument_group("sound")
     sound.add_argument("--silent", action="store_true", help="look, but play nothing")
     sound.add_argument("--no-sound", action="store_true", help="leave the sound out")

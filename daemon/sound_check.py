@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from sambertd_client import Client
@@ -31,35 +32,52 @@ OPENS_S = 10.0  # for the first attempt to open the device
 Tell = Callable[[str], None]
 
 
-def listed(tell: Tell) -> bool:
-    """Tell of every device, the rates it takes, what keeps this user from a card; is there one?
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A device for sound: the rates it takes, Hz, and without any, why."""
 
-    Raises SpeakerError where PortAudio cannot be used.
-    """
+    name: str
+    channels: int
+    default: bool
+    rates: list[int]
+    reason: str = ""
+
+
+def devices() -> list[Output]:
+    """Every device, tried at every rate. Raises SpeakerError where PortAudio cannot be used."""
     backend = portaudio()
     try:
         found = outputs(backend)
     except backend.PortAudioError as error:
         raise SpeakerError(f"PortAudio lists no devices: {explain(error)}") from error
     with hushed():
-        tried = [{rate: refusal(backend, one, rate, 1) for rate in RATES} for one in found]
-    if found:
-        rows = [_row(one, refused, backend) for one, refused in zip(found, tried, strict=True)]
-        tell(markdown(["device", "channels", "takes Hz"], rows))
-    else:
-        tell(f"There is no device: {no_device()}.")
-    if closed := closed_card():
-        tell(f"\n{closed}.")
-    if held := holders():
-        tell(f"\nA card is in use by {held}.")
-    some = [
-        one["name"]
-        for one, refused in zip(found, tried, strict=True)
-        if refused[RATES[0]] is not None and None in refused.values()
+        return [_tried(one, backend) for one in found]
+
+
+def listed(found: Sequence[Output]) -> str:
+    """The devices as a table."""
+    rows = [
+        (
+            one.name + (" (the default)" if one.default else ""),
+            str(one.channels),
+            ", ".join(map(str, one.rates)) or f"none: {one.reason}",
+        )
+        for one in found
     ]
+    return markdown(["device", "channels", "takes Hz"], rows)
+
+
+def remarks(found: Sequence[Output]) -> Iterator[str]:
+    """What keeps this user from a card, who has it, whose speech is resampled."""
+    if not found:
+        yield f"There is no device: {no_device()}."
+    if closed := closed_card():
+        yield f"{closed}."
+    if held := holders():
+        yield f"A card is in use by {held}."
+    some = [one.name for one in found if one.rates and RATES[0] not in one.rates]
     if some:
-        tell(f"\nSpeech of {RATES[0]} Hz is resampled for: {', '.join(some)}.")
-    return bool(found)
+        yield f"Speech of {RATES[0]} Hz is resampled for: {', '.join(some)}."
 
 
 @contextmanager
@@ -76,12 +94,12 @@ def hushed() -> Iterator[None]:
         os.close(kept)
 
 
-def _row(
-    device: Any, refused: Mapping[int, Exception | None], backend: Any
-) -> tuple[str, str, str]:
-    taken = ", ".join(str(rate) for rate, error in refused.items() if error is None)
-    name = device["name"] + (" (the default)" if _is_default(backend, device) else "")
-    return name, str(device["max_output_channels"]), taken or f"none: {explain(refused[RATES[-1]])}"
+def _tried(device: Any, backend: Any) -> Output:
+    refused = {rate: refusal(backend, device, rate, 1) for rate in RATES}
+    rates = [rate for rate, error in refused.items() if error is None]
+    reason = "" if rates else explain(refused[RATES[-1]])
+    channels = device["max_output_channels"]
+    return Output(device["name"], channels, _is_default(backend, device), rates, reason)
 
 
 def _is_default(backend: Any, device: Any) -> bool:

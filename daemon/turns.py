@@ -2,7 +2,7 @@
 
 A stream that waits is begun as soon as a place is free: by priority, then of the client with the
 fewest in work, then the oldest. Else: first audio first, then those with room in their outbox, the
-speaker (it runs dry) before clients, then the client that waited longest, and its stream that did.
+speaker (it runs dry) before all else, then the client that waited longest, its stream that did.
 While somebody waits for a place, a full outbox is no reason to pause: who has a place goes on to
 its end, so a slow client holds up nobody. What is known whole needs neither place nor turn.
 """
@@ -38,8 +38,7 @@ def _next_fresh(streams: Collection[Stream], opened: list[Stream]) -> Stream | N
     return min(waiting, key=lambda s: (precedence.rank(s), in_work[s.client]), default=None)
 
 
-def _urgency(stream: Stream) -> tuple[bool, bool, int, int]:
+def _urgency(stream: Stream) -> tuple[bool, bool, bool, int]:
     """Less is more urgent. A priority counts until the first audio, and for the speaker's queue."""
-    sink = 0 if stream.plays else 1 if stream.streams else 2
     rank = precedence.rank(stream) if stream.plays or not stream.has_begun else 0
-    return stream.has_begun, not stream.has_room, sink, rank
+    return stream.has_begun, not stream.has_room, not stream.plays, rank

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -116,3 +117,23 @@ def test_sound_can_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bad_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--config", str(tmp_path / "none.toml")]) == 2
     assert "none.toml" in capsys.readouterr().err
+
+
+@pytest.mark.audio
+def test_the_report_for_programs(sink: Sink, folder: Path) -> None:
+    command = [sys.executable, "-m", "daemon.doctor", "--endpoint", f"ipc://{folder}/d.sock"]
+    done = subprocess.run(
+        [*command, "--json", "--silent"], env=sink.env, capture_output=True, text=True
+    )
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["ok"]) == (0, True)
+    assert report["machine"]
+    (pulse,) = (one for one in report["devices"] if one["name"] == "pulse")
+    assert 16000 in pulse["rates"]
+    assert pulse["channels"] >= 1
+
+
+def test_the_report_of_a_gpu_is_not_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--json", "--gpu"])
+    assert "--json is not for --gpu" in capsys.readouterr().err
