@@ -16,6 +16,7 @@ PIP_ARGS ?=
 EXTRAS ?=
 ALSO ?=
 VENV_ARGS ?=
+HASHES ?=
 WHEELHOUSE ?=
 PURGE ?=
 MINUTES ?= 10
@@ -26,7 +27,7 @@ START ?=
 override TEXT := $(value TEXT)
 override OUT := $(value OUT)
 override DATA := $(value DATA)
-export TEXT OUT DATA PYTHON PIP_ARGS EXTRAS ALSO VENV_ARGS WHEELHOUSE PURGE MINUTES START
+export TEXT OUT DATA PYTHON PIP_ARGS EXTRAS ALSO VENV_ARGS WHEELHOUSE HASHES PURGE MINUTES START
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -129,6 +130,12 @@ audit: $(CI)  ## known holes in the pinned packages, by pip-audit; needs the int
 lock: $(DEV)  ## pin the newest releases that fit pyproject.toml, for Python 3.10 to 3.13
 	@$(call compile,requirements-dev.lock,--extra dev)
 	$(call compile,requirements.lock,--extra cpu -c requirements-dev.lock)
+	echo "Asking for the SHA-256 of each file"
+	{ echo "# Made by 'make lock': requirements.lock, and the SHA-256 of every file that may be installed."
+	  $(BIN)/uv pip compile --quiet requirements.lock --no-deps --universal --python-version 3.10 \
+	    --generate-hashes --no-annotate --no-header
+	} >$(VENV)/new.lock
+	mv $(VENV)/new.lock requirements.hashes
 
 clean:  ## remove .venv, caches and what say and bench wrote
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build \
@@ -137,10 +144,10 @@ clean:  ## remove .venv, caches and what say and bench wrote
 
 # --- set-up: a stamp is touched only when all before it went well
 
-$(RUN): requirements.lock pyproject.toml client/pyproject.toml
+$(RUN): requirements.hashes pyproject.toml client/pyproject.toml
 	@$(make_venv)
 	echo "Installing the run-time packages into $(VENV)"
-	$(call pip_install,-r requirements.lock)
+	$(call pip_install,-r requirements.hashes)
 	echo "Installing sambertd"
 	$(call pip_install,--no-deps --no-build-isolation -e ./client -e .)
 	touch $@
@@ -148,6 +155,7 @@ $(RUN): requirements.lock pyproject.toml client/pyproject.toml
 $(DEV): $(RUN) requirements-dev.lock
 	@echo "Installing the development packages into $(VENV) (PyTorch takes its time)"
 	$(call pip_install,-r requirements-dev.lock)
+	tests/packages sound
 	touch $@
 
 $(CI): $(DEV)

@@ -9,8 +9,10 @@ runs with, whatever target it is told; so they are weighed here.
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +20,11 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 LOCK = ROOT / "requirements.lock"
+HASHES = ROOT / "requirements.hashes"
 DEV_LOCK = ROOT / "requirements-dev.lock"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # by Debian's name
+_HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 GLIBC = (17, 28)  # manylinux_2_17 to 2_28: Debian 10, Ubuntu 20.04
 
 
@@ -91,12 +95,28 @@ def resolve(target: Target, extras: list[str]) -> list[str]:
     return done.stdout.split("\n")[:-1]
 
 
+def hashes() -> dict[str, list[str]]:
+    """By `name==version`, the "--hash=sha256:..." of each file that may be installed."""
+    blocks = re.split(r"\n(?=\S)", HASHES.read_text("utf-8"))
+    return {block.split()[0]: _HASH.findall(block) for block in blocks if block[0] != "#"}
+
+
 def download(target: Target, wanted: list[str], folder: Path, source: Path | None = None) -> None:
-    """Put the wheels of `wanted` into a folder.
+    """Put the wheels of `wanted` into a folder; those of the lock only as their hashes say.
 
     source: a folder of wheels to take them from, without the network.
     Raises subprocess.CalledProcessError, after pip has said why.
     """
+    known = hashes()
+    ours = [f"{pin} {' '.join(known[pin])}\n" for pin in wanted if pin in known]
+    with tempfile.NamedTemporaryFile("w", suffix=".hashes") as file:
+        file.writelines(ours)
+        file.flush()
+        _fetch(target, ["-r", file.name] if ours else [], folder, source)
+    _fetch(target, [pin for pin in wanted if pin not in known], folder, source)
+
+
+def _fetch(target: Target, wanted: list[str], folder: Path, source: Path | None) -> None:
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
         *("--no-deps", "--only-binary=:all:", "--dest", str(folder)),
@@ -105,7 +125,8 @@ def download(target: Target, wanted: list[str], folder: Path, source: Path | Non
         *(("--no-index", "--find-links", str(source)) if source else ()),
         *wanted,
     ]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    if wanted:
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
 def main() -> int:

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
+from release.pins import LOCK, hashes
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -236,6 +238,14 @@ def test_lock_names_packages_and_nothing_else(lock: str) -> None:
     assert not re.search(r"^(nvidia|cuda|triton)", text, re.MULTILINE)
 
 
+def test_every_run_time_pin_has_its_hashes() -> None:
+    known = hashes()
+    lines = [line for line in LOCK.read_text("utf-8").splitlines() if not line.startswith("#")]
+    assert sorted(known) == sorted(line.split(" ")[0] for line in lines), "run `make lock`"
+    assert all(known.values())
+    assert "requirements.hashes" in (ROOT / "Makefile").read_text("utf-8")
+
+
 def test_run_time_has_no_torch() -> None:
     assert "torch" not in pins("requirements.lock", ENVIRONMENTS[0])
 
@@ -292,7 +302,7 @@ def test_what_is_imported_is_declared(folder: str, declared: tuple[str, ...]) ->
 def bare_checkout(folder: Path) -> Path:
     """A folder with what `make say` reads, where .venv/bin/sambertctl prints its arguments."""
     (folder / "client").mkdir()
-    for name in ("Makefile", "pyproject.toml", "client/pyproject.toml", "requirements.lock"):
+    for name in ("Makefile", "pyproject.toml", "client/pyproject.toml", "requirements.hashes"):
         (folder / name).write_bytes((ROOT / name).read_bytes())
     return folder
 

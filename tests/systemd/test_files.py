@@ -123,7 +123,7 @@ def test_an_unknown_extra_is_refused(tmp_path: Path) -> None:
     command = [
         "bash",
         "-c",
-        f"source <(sed '/^case /,$d' {FILES / 'install'}); cd {ROOT}; requirements",
+        f"source <(sed '/^case /,$d' {FILES / 'install'}); cd {ROOT}; pinned; more_requirements",
     ]
     environ = {"PATH": "/usr/bin:/bin", "EXTRAS": "torch"}
     done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=tmp_path)
@@ -132,4 +132,11 @@ def test_an_unknown_extra_is_refused(tmp_path: Path) -> None:
         environ["EXTRAS"] = extra
         words = subprocess.run(command, capture_output=True, text=True, env=environ).stdout
         assert package in words
-        assert ("requirements.lock" in words.splitlines()) is runtime
+        pinned = re.findall(r"^onnxruntime==.*\n( +--hash=.*\n)+", words, re.MULTILINE)
+        assert bool(pinned) is runtime
+        assert "onnx" in words
+        assert re.search(r"^numpy==", words, re.MULTILINE)
+    environ["HASHES"] = "no"
+    words = subprocess.run(command, capture_output=True, text=True, env=environ).stdout
+    assert "--hash" not in words
+    assert re.search(r"^numpy==", words, re.MULTILINE)
