@@ -16,7 +16,7 @@ from daemon.scheduler import RefusedError
 from daemon.stream import Stream
 from daemon.transport import Delivery
 
-MOST_SUBSCRIBERS = 32
+MOST_SUBSCRIBERS, MOST_OF_OWNER = 32, 16
 
 
 class Post(Protocol):
@@ -52,12 +52,17 @@ class Events:
         known = self._subscribed.get(client)
         if known is not None and known.id == request.id:
             known.kinds = kinds
-        elif known is None and len(self._subscribed) >= MOST_SUBSCRIBERS:
-            text = f"{MOST_SUBSCRIBERS} clients have subscribed, no more can; try again later"
-            raise RefusedError(wire.BUSY, text)
         else:
+            if known is None:
+                self._check_room(owner)
             known = self._subscribed[client] = Subscription(request.id, kinds, owner)
         return wire.Subscribed(id=request.id, next_seq=known.seq)
+
+    def _check_room(self, owner: str) -> None:
+        mine = sum(one.owner == owner for one in self._subscribed.values())
+        if len(self._subscribed) >= MOST_SUBSCRIBERS or mine >= MOST_OF_OWNER:
+            text = f"{len(self._subscribed)} connections have subscribed, {mine} of {owner}"
+            raise RefusedError(wire.BUSY, f"{text}; try again when one is gone")
 
     def unsubscribe(self, client: bytes) -> None:
         self._subscribed.pop(client, None)

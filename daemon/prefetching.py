@@ -28,7 +28,7 @@ from daemon.voices import Shelf
 from engines.style import Style
 from engines.text.lexicon import Lexicon
 
-MOST, MOST_OF_CLIENT = 16, 4  # requests that are live; each has PREFETCH_TEXTS texts at most
+MOST, MOST_OF_OWNER = 16, 8  # requests that are live; each has PREFETCH_TEXTS texts at most
 PERIOD_S = 0.1  # from one word of progress to the next, at least
 
 
@@ -65,9 +65,9 @@ class Prefetcher:
             text = "no phrases are kept here; set [cache] enabled = true and restart the daemon"
             raise RefusedError(wire.NO_CACHE, text)
         check_voice(request, shelf)
-        mine = sum(asked.client == client for asked in self._asked)
-        if len(self._asked) >= MOST or mine >= MOST_OF_CLIENT:
-            text = f"{len(self._asked)} prefetches are live, {mine} of this client; ask for more "
+        mine = sum(asked.owner == owner for asked in self._asked)
+        if len(self._asked) >= MOST or mine >= MOST_OF_OWNER:
+            text = f"{len(self._asked)} prefetches are live, {mine} of {owner}; ask for more "
             raise RefusedError(wire.BUSY, text + "when one is done")
         style = Style(
             request.speaker, request.emotion, request.speed, request.pitch, request.volume

@@ -62,7 +62,7 @@ class Quotas:
         limits = self._limits
         if limits.requests_per_s:
             self._check(requests, 1, now, f"{limits.requests_per_s:g} requests a second", peer)
-        much = len(request.text) if isinstance(request, (wire.Say, wire.Append)) else 0
+        much = _chars(request)
         if much and limits.chars_per_min:
             self._check(chars, much, now, f"{limits.chars_per_min} characters a minute", peer)
 
@@ -100,3 +100,13 @@ class Quotas:
 
         for owner in sorted(self._owners, key=lack)[: MOST_OWNERS // 2]:
             del self._owners[owner]
+
+
+def _chars(request: wire.Message) -> int:
+    """That are to be spoken for it."""
+    match request:
+        case wire.Say() | wire.Append():
+            return len(request.text)
+        case wire.Prefetch():
+            return sum(map(len, request.texts))
+    return 0

@@ -22,6 +22,7 @@ from daemon.notify import Notifier
 from daemon.peers import Peer, Peers
 from daemon.playback import Speaker
 from daemon.quotas import Quotas
+from daemon.refusals import Refusals
 from daemon.reloading import Reloader
 from daemon.scheduler import RefusedError, Scheduler
 from daemon.shelving import Shelving
@@ -59,7 +60,7 @@ class Service:
         self._speaker = speaker
         self._stats = stats
         self._builds, self._peers = builder.builds, peers
-        self._quotas = Quotas(config.limits)
+        self._quotas, self._refusals = Quotas(config.limits), Refusals()
         self._utterances = Utterances(
             self._life, config.limits, scheduler, worker, deliverer, speaker, stats
         )
@@ -135,6 +136,7 @@ class Service:
         except RefusedError as refusal:
             if isinstance(request, wire.Say):
                 self._stats.refuse(refusal.code)
+            self._refusals.note(peer.owner, refusal.code, str(refusal), time.monotonic())
             self._refuse(client, request.id, refusal.code, str(refusal), refusal.retry_s)
 
     def _answer(self, client: bytes, request: wire.Request, peer: Peer) -> None:

@@ -22,9 +22,6 @@ PINNED = (
     "access.listen",
     "access.keys",
     "access.insecure_loopback",
-    "access.listen",
-    "access.keys",
-    "access.insecure_loopback",
 )
 
 

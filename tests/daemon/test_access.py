@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import get_args
 
 import msgpack  # type: ignore[import-untyped]
@@ -37,6 +38,14 @@ def test_what_concerns_others_is_for_admins(kind: type[wire.Cancel]) -> None:
     assert needed(kind(id="1", scope="all")) is Role.ADMIN
     for scope in ("mine", "user"):
         assert needed(kind(id="1", scope=scope)) is Role.SPEAK
+
+
+def test_the_document_has_the_same_table() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "PROTOCOL.md").read_text("utf-8")
+    for kind, role in NEEDS.items():
+        start = f"| `{role.name.lower()}` |"
+        (row,) = (line for line in text.splitlines() if line.startswith(start))
+        assert f"`{kind.__struct_config__.tag}`" in row.split("|")[2], kind.__name__
 
 
 @pytest.mark.parametrize("role", Role)

@@ -13,7 +13,7 @@ from sambertd_client import protocol as wire
 
 from daemon import scheduler
 from daemon.config import SpeakerConfig
-from daemon.events import MOST_SUBSCRIBERS, Events
+from daemon.events import MOST_OF_OWNER, MOST_SUBSCRIBERS, Events
 from daemon.stats import Stats
 from daemon.stream import Stream
 from daemon.transport import Delivery
@@ -111,9 +111,13 @@ def test_subscribing_again_goes_on_and_the_number_is_bounded() -> None:
 
     events = Events(Post())
     for number in range(MOST_SUBSCRIBERS):
-        events.subscribe(bytes([number]), wire.Subscribe(id="s"), "user x")
+        owner = "user x" if number < MOST_OF_OWNER else "user y"
+        events.subscribe(bytes([number]), wire.Subscribe(id="s"), owner)
+        if number == MOST_OF_OWNER - 1:
+            with pytest.raises(scheduler.RefusedError, match="16 of user x") as caught:
+                events.subscribe(b"one more", wire.Subscribe(id="s"), "user x")
     with pytest.raises(scheduler.RefusedError) as caught:
-        events.subscribe(b"one more", wire.Subscribe(id="s"), "user x")
+        events.subscribe(b"one more", wire.Subscribe(id="s"), "user z")
     assert caught.value.code == "busy"
     events.tell("state", "ready")
     assert events.subscribe(b"\0", wire.Subscribe(id="s", kinds=["done"]), "user x").next_seq == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +15,7 @@ from daemon.access import Role
 from daemon.config import Limits
 from daemon.peers import Peer
 from daemon.quotas import BURST_S, MOST_OWNERS, Bucket, Quotas
+from daemon.refusals import Refusals
 from daemon.scheduler import RefusedError as Refused
 from tests.daemon.as_user import KIOSK, OTHER, as_user, begin_as_user
 from tests.daemon.live import LiveDaemon
@@ -53,6 +55,8 @@ def test_so_many_characters_a_minute() -> None:
         quotas.check(wire.Append(id="2", target="1", text="好"), USER, 0.0)
     quotas.check(HELLO, USER, 0.0)
     quotas.check(say(100), USER, 10.0)
+    with pytest.raises(Refused):
+        quotas.check(wire.Prefetch(id="3", texts=["好" * 9] * 70), USER, 10.0)
     quotas.check(say(5000), USER, 70.0)  # more than there can be: as soon as there is all
 
 
@@ -67,6 +71,24 @@ def test_admins_have_no_limits_and_0_is_none() -> None:
             quotas.check(say(100), peer, 0.0)
     assert Quotas(strict).most_live(ROOT) is None
     assert Quotas(strict).most_live(USER) == strict.per_user
+
+
+def test_a_refusal_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    refusals = Refusals()
+    with caplog.at_level(logging.WARNING, "daemon.refusals"):
+        for at in (0.0, 1.0, 59.0, 60.0, 61.0):
+            refusals.note("user kiosk", "not_allowed", "load is for admins", at)
+        refusals.note("user kiosk", "rate_limited", "too much", 61.0)
+        refusals.note("user other", "not_allowed", "load is for admins", 61.0)
+        refusals.note("user kiosk", "text_empty", "nothing to speak", 61.0)
+    assert [record.getMessage().split(" was ")[0] for record in caplog.records] == [
+        *("user kiosk", "user kiosk"),
+        *("user kiosk", "user other"),
+    ]
+    assert "load is for admins (not_allowed)" in caplog.records[0].getMessage()
+    for number in range(5000):
+        refusals.note(f"key {number}", "rate_limited", "too much", 61.0)
+    assert len(refusals._told) <= 1000
 
 
 def test_what_is_remembered_is_bounded_and_the_greedy_are_not_forgotten() -> None:
