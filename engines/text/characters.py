@@ -45,6 +45,7 @@ def plain(text: str) -> str:
     text = re.sub(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]", "\n", text)
     text = _AREA.sub(_area, "".join(map(_enclosed, text)))
     text = _HIGHER.sub(r"的\1次方", text)
+    text = re.sub(r"(?<=\d)(?=[¼-¾⅐-⅞])", "又", text)
     text = _MICRO.sub("u", _POWER.sub("的", text)).translate(_SIGNS)
     parts = _KEPT.split(text)
     parts[::2] = [unicodedata.normalize("NFKC", part) for part in parts[::2]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from engines.text.rules import LATIN, WHOLE, Rule, rule
+from engines.text.rules import LATIN, NUMBER, WHOLE, Rule, rule
 from engines.text.spoken import cardinal, code, digits
 
 _NUMBERED: Final = (
@@ -26,6 +26,9 @@ _CRAFT = "歼|运|直|轰|强|东风|长征|神舟|嫦娥|天宫|天舟|图|苏|
 def _telephone(match: re.Match[str]) -> str:
     country = "加八六，" if match[1] else ""
     return country + code(re.sub(r"\D", "", match[2]))
+
+
+_SECRET_SIGNS: Final = {"_": "下划线", "*": "星号", "/": "斜杠", "@": "艾特"}
 
 
 def _all_digits(match: re.Match[str]) -> str:
@@ -55,6 +58,11 @@ def _day(match: re.Match[str]) -> str:
     return digits(match[1] + match[2])
 
 
+def _secret(written: str) -> str:
+    """A password or a name of letters, digits and signs, every sign said: a_1 -> a下划线一."""
+    return digits("".join(_SECRET_SIGNS.get(sign, sign) for sign in written))
+
+
 def _first_as_code(match: re.Match[str]) -> str:
     return code(match[1])
 
@@ -64,8 +72,42 @@ def _first_as_digits(match: re.Match[str]) -> str:
 
 
 CODES: Final[tuple[Rule, ...]] = (
-    rule(r"[(（]0\d{2,3}[)）][- ]?\d{7,8}(?!\d)", _all_digits),
-    rule(r"(?<!\d)0\d{2,3}[- ]\d{7,8}(?!\d)|(?<!\d)0\d{2,3}-\d{4} \d{4}(?!\d)", _all_digits),
+    rule(r"[(（]0\d{2,3}[)）][- ]?\d{3,4}[- ]?\d{4}(?!\d)", _all_digits),
+    rule(r"(?<!\d)0\d{2,3}[- ]\d{3,4}[- ]?\d{4}(?!\d)", _all_digits),
+    rule(
+        rf"(电话|热线|手机|客服|拨打?|致电)({_GLUE})(\d{{3,4}}[- ]\d{{4}})(?![- ]?\d)",
+        lambda m: m[1] + m[2] + code(re.sub(r"\D", "", m[3])),
+    ),
+    rule(r"(?<=[零一二三四五六七八九幺])转(\d{2,4})(?!\d)", lambda m: "转" + code(m[1])),
+    rule(
+        rf"((?:验证|校验|动态)码{_GLUE})(\d{{3}}) (\d{{3}})(?!\d)",
+        lambda m: f"{m[1]}{code(m[2] + m[3])}",
+    ),
+    rule(
+        r"(附件|附图|附表|门牌号|图|表)(\d{1,2})-(\d{1,2})(?![\d元月天年个人度])",
+        lambda m: f"{m[1]}{cardinal(int(m[2]))}杠{cardinal(int(m[3]))}",
+    ),
+    rule(
+        rf"((?:密码|名称|账号|帐号|用户名){_GLUE})(?=[\w*/@]*[_*/@])(?=[_*/@]*[A-Za-z\d])([A-Za-z\d_*/@]+)",
+        lambda m: m[1] + _secret(m[2]),
+    ),
+    rule(r"(?<![\d/])(\d{1,2})/(?=\d{1,2}号(?:线|楼|门|口|窗))", r"\1、"),
+    rule(
+        r"(?<!\d)(211|985)(?=(?:[、和及/](?:211|985))?(?:高校|大学|院校|工程|名校))",
+        _first_as_digits,
+    ),
+    rule(
+        r"(?<![A-Za-z\d.:-])([1-9]|[1-5]\d)F\s*[-~—]\s*([1-9]|[1-5]\d)F(?![A-Za-z\d])",
+        r"\1楼到\2楼",
+    ),
+    rule(r"(?<![A-Za-z\d)）%℃.-])-([1-9])F(?![A-Za-z\d])", r"负\1楼"),
+    rule(r"(?<![A-Za-z\d.:-]|[温度氏烧车厢位-])([1-9]|[1-5]\d)F(?![A-Za-z\d]|电容|座)", r"\1楼"),
+    rule(r"(?<=会议室|病房号)(\d{3,4})(?![\d.个人])", lambda m: code(m[1])),
+    rule(r"(?<=《)((?:19|20)\d\d)(?=》)", lambda m: digits(m[1])),
+    rule(
+        rf"({NUMBER})\s*(mm|cm|km|m|kg|g|ml|mL|L|min|h)\s*[-~—]\s*(?={NUMBER}\s*\2(?![A-Za-z]))",
+        r"\1\2到",
+    ),
     rule(r"(?<!\d)[48]00[- ]\d{3}[- ]\d{4}(?!\d)|(?<!\d)[48]00-\d{7}(?!\d)", _all_digits),
     rule(r"(?:(\+ ?86[- ]?)|(?<!\d))(1\d{2}[- ]?\d{4}[- ]?\d{4})(?!\d)", _telephone),
     rule(r"(?<!\d)\d{4}(?: \d{4}){2,4}(?: \d{1,3})?(?!\d)", _all_digits),
@@ -105,7 +147,10 @@ CODES: Final[tuple[Rule, ...]] = (
     rule(r"(日期\D{0,3})((?:19|20)\d{6})(?!\d)", lambda m: m[1] + digits(m[2])),
     rule(r"(ISO|IEC|IEEE|RFC|GB(?:/T)?) ?(\d{3,5})(?!\d)", lambda m: f"{m[1]} {digits(m[2])}"),
     rule(LATIN + r"([vV])(?:er\.?)?(?=\d+\.\d)", r"\1 "),
-    rule(r"(?<![A-Za-z0-9])([A-Z]\d{1,2}|\d{1,2}[A-Z])-(?=[A-Z]\d|\d{1,2}[A-Z])", r"\1到"),
+    rule(
+        r"(?<![A-Za-z0-9])(?:(?=([A-Z]))[A-Z]\d{1,2}-(?=\1\d)|\d{1,2}[A-Z]-(?=\d{1,2}[A-Z]))",
+        lambda m: m[0][:-1] + "到",
+    ),
     rule(r"7-11(?=便利|超市|门店)", "七十一"),
     rule(rf"{WHOLE}(360)(?=安全|浏览器|搜索|手机)", _first_as_digits),
     rule(r"(?<=[A-Za-z])-(?=\d)|(?<=\d)-(?=[A-Za-z])", " "),

@@ -11,6 +11,8 @@ from engines.text.spoken import cardinal, digits
 _YEARLY = "年|学年|财年|年度|赛季|届|级"
 _WON = "(?:大|险|完|惜|小|轻|逆转|获|战|击|取|领|落|告|打)?(?:胜|平|败|负|先|后)"
 
+_HALVES: Final = {"a": "上午", "p": "下午"}
+
 
 def _years(match: re.Match[str]) -> str:
     join = "至" if match[2] == "至" else "到"
@@ -41,6 +43,14 @@ def _left(match: re.Match[str]) -> str:
     return f"{match[1]}{minutes}{int(match[3])}秒"
 
 
+def _past_midnight(match: re.Match[str]) -> str:
+    """0:30 -> 零点三十分, 0:05 -> 零点零五分, 0:00 -> 零点."""
+    minutes = match[1]
+    if minutes == "00":
+        return "零点"
+    return f"零点{digits(minutes) if minutes[0] == '0' else cardinal(int(minutes))}分"
+
+
 DATES: Final[tuple[Rule, ...]] = (
     rule(r"第(\d{1,4})/(\d{1,4})(页|张|题|步|章|集|关|轮|节|课)", _page),
     rule(
@@ -50,7 +60,7 @@ DATES: Final[tuple[Rule, ...]] = (
     rule(rf"(评分[:：]?|得分[:：]?)({NUMBER})/({NUMBER})", r"\1\2，满分\3"),
     rule(r"(?<!\d)(\d\d)年(?=\d{1,2}月)", lambda m: digits(m[1]) + "年"),
     rule(
-        r"(?<!\d)(20[1-4]\d)(?=新款|新品|春季|夏季|秋季|冬季|春夏|秋冬|款|版|新春|跨年|高考|考研|世界杯|奥运会)",
+        r"(?<!\d)(20[0-4]\d)(?=新款|新品|春季|夏季|秋季|冬季|春夏|秋冬|款|版|新春|跨年|高考|考研|世界杯|奥运|新年|亚运)",
         lambda m: digits(m[1]),
     ),
     rule(r"(?<![\d.])11\.11(?=购物|大促|狂欢|活动|促销|盛典)", "双十一"),
@@ -69,6 +79,7 @@ DATES: Final[tuple[Rule, ...]] = (
     rule(
         r"(?<!\d)(\d{3,4})[-~—](\d{3,4})(?=年(?!级))", lambda m: f"{digits(m[1])}到{digits(m[2])}"
     ),
+    rule(r"(?<!\d)2(?=世纪)", "二"),
     rule(r"公元(\d{1,4})(?=年)", lambda m: "公元" + digits(m[1])),
     rule(r"(?<!\d)((?:19|20)\d\d)(?=学年|财年|年度|赛季|届|级)", lambda m: digits(m[1])),
     rule(r"(?<=[（(])((?:19|20)\d\d)(?=[)）])", lambda m: digits(m[1])),
@@ -88,6 +99,14 @@ DATES: Final[tuple[Rule, ...]] = (
     rule(r"(?<![\d°分])(\d{1,2})['′](\d\d)(?:\"|''|′′)", r"\1分\2秒"),
     rule(r"([用历耗]时|时长|成绩)(\d{1,3}):(\d\d)(?![:\d])", r"\1\2分\3秒"),
     rule(r"([比总]分(?:为|是)?)(\d{1,3})-(\d{1,3})(?!\d)", r"\1\2比\3"),
+    rule(
+        rf"(?<![\d:])0:([0-5]\d)(?![\d:]|\s*{_WON})",
+        _past_midnight,
+    ),
+    rule(
+        r"([上下中]午|早上|晚上|)(?<![\d:])(1[0-2]|0?\d)(:[0-5]\d)?\s*([aApP])\.?[mM]\.?(?![A-Za-z])",
+        lambda m: (m[1] or _HALVES[m[4].lower()]) + m[2] + (m[3] or "点"),
+    ),
     rule(r"(?<=[年月日号点时分])\s*[-—~]+\s*(?=\d)", "到"),
     rule(r"(?<![\d:])(\d{1,2}:\d\d):0(\d)(?![\d:])", r"\1零\2秒"),
     rule(rf"{WHOLE}(\d{{1,3}})\s*[:-]\s*(\d{{1,3}})(?=\s*{_WON})", r"\1比\2"),

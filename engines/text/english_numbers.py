@@ -39,6 +39,7 @@ _MONTHS: Final = (
 _CONTEXT: Final = re.compile(
     rf"(?:\b(?:in|since|until|by|year|{_MONTHS})\s+(?:\d{{1,2}},\s*)?)$", re.I
 )
+_READ_OUT: Final = 7  # digits: a number as long as that, without commas, is a code
 _RUN: Final = re.compile(r"[^\u3000-\u9fff\uf900-\uffef\n]+")
 _SMALL_WORD: Final = re.compile(r"(?<!\S)[a-z][a-z']+(?=[\s,.!?;:]|$)")
 _HAS_DIGIT: Final = re.compile(r"\d")
@@ -120,7 +121,11 @@ def _spoken(match: re.Match[str]) -> str:
         )
     whole, fraction = match["whole"].replace(",", ""), match["fraction"]
     plain = not fraction and not match["unit"] and not match["money"]
-    if len(whole) > 12 or (len(whole) > 1 and whole.startswith("0")):
+    if (
+        (len(whole) >= _READ_OUT and "," not in match["whole"])
+        or len(whole) > 12
+        or (len(whole) > 1 and whole.startswith("0"))
+    ):
         spoken = _digits(whole)
     elif plain and len(whole) == 4 and _CONTEXT.search(match.string[: match.start()]):
         spoken = year(int(whole))

@@ -14,7 +14,11 @@ from engines.text.sentence import Unread
 from engines.text.symbols import has_syllable
 
 _LONGEST: Final = 16  # syllables
-_SYLLABLE = r"[a-zü:]{1,7}[1-5]"
+_MARKED = "āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜ"
+_SYLLABLE = (
+    r"(?:[A-Za-zü][a-zü:]{0,6}[1-5]"
+    rf"|(?=[A-Za-zü]{{0,5}}[{_MARKED}])[A-Za-zü{_MARKED}][a-zü{_MARKED}]{{0,6}})"
+)
 _BRACES: Final = re.compile(rf"\{{\s*({_SYLLABLE}(?:[\s']+{_SYLLABLE})*)\s*\}}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from engines.text.characters import table
@@ -42,6 +43,14 @@ def _name(name: str, labels: str, link: str) -> Rule:
 _MAIL = r"(?<![A-Za-z0-9._+-])[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 _ADDRESS = r"(?i:(?:https?|ftp)://[!-~]+|www\.[!-~]+)"
 _HOST = rf"(?<![A-Za-z0-9.-])(?:[A-Za-z0-9-]+\.)+(?:{_DOMAINS})(?![A-Za-z0-9])(?:/[!-~]*)?"
+_ANY: Final = re.compile(f"{_MAIL}|{_ADDRESS}|{_HOST}")
+
+
+def named_signs(text: str, start: int, end: int) -> Iterator[int]:
+    """Places in text[start:end] of the signs of links that are said by their names."""
+    for link in _ANY.finditer(text, start, end):
+        yield from (place for place in range(*link.span()) if text[place] in _SIGNS)
+
 
 SPELLED_LINKS: Final[tuple[Rule, ...]] = tuple(
     rule(pattern, _link) for pattern in (_MAIL, _ADDRESS, _HOST)

@@ -69,13 +69,21 @@ _COUNTED_ALSO: Final = (
     "(?!线|级)|次(?!方|列车|航班)|站(?![台点口牌])"
 )
 
+_SIGN: Final = {"-": "负", "+": "正", "": ""}
+
+
+def _said(number: str) -> str:
+    """In words: the grammars take the 12.5 of 百分之12.5 for a day."""
+    whole, _, part = number.partition(".")
+    return cardinal(int(whole)) + (f"点{digits(part)}" if part else "")
+
 
 def _percent(number: str) -> str:
-    return "百分之百" if number == "100" else f"百分之{number}"
+    return "百分之百" if number == "100" else f"百分之{_said(number)}"
 
 
 def _signed_percent(match: re.Match[str]) -> str:
-    return ("负" if match[1] == "-" else "正") + _percent(match[2])
+    return _SIGN[match[1]] + _percent(match[2])
 
 
 def _amount(match: re.Match[str]) -> str:
@@ -137,6 +145,8 @@ AMOUNTS: Final[tuple[Rule, ...]] = (
     ),
     rule(rf"()(?<![\d.,])({_GROUPED}[万亿])()/({_EACH})(?![A-Za-z])", _per),
     rule(rf"(?<=[¥$€£])\d[\d,]*\.\d\d(?!\d)|{WHOLE}\d[\d,]*\.\d\d(?=元|块|美元|欧元)", _amount),
+    rule(r"(?<![\d,])(\d{1,3}(?:,\d{3})+)\s*[-~—]\s*(?=\d{1,3}(?:,\d{3})+[元万亿人])", r"\1到"),
+    rule(r"(?<=[\u4e00-\u9fff：:])(?<![百千万亿元])-(?=\d{1,3}(?:,\d{3})+)", "负"),
     rule(
         r"(?<![\d.,¥$€£])\d{1,3}(?:,\d{3}){1,3}(?![\d.,%℃]|\s*[A-Za-z])",
         lambda m: cardinal(int(m[0].replace(",", ""))),
@@ -158,18 +168,25 @@ MEASURES: Final[tuple[Rule, ...]] = (
         lambda m: f"每{_PER[m[3]]}{m[1]}{_UNITS[m[2]]}",
     ),
     rule(
-        rf"{WHOLE}({NUMBER})%?\s*[-~—]+\s*({NUMBER})%",
-        lambda m: f"{_percent(m[1])}到{_percent(m[2])}",
+        rf"(?:(?<![\d.%A-Za-z)）])([+-]))?{WHOLE}({NUMBER})%?\s*[-~—]\s*([+-]?)({NUMBER})%",
+        lambda m: f"{_SIGN[m[1] or '']}{_percent(m[2])}到{_SIGN[m[3]]}{_percent(m[4])}",
     ),
     rule(rf"(?<![\d%A-Za-z)）])([+-])({NUMBER})%", _signed_percent),
     rule(rf"{WHOLE}100%", "百分之百"),
     rule(rf"{WHOLE}([1-9][1-9])(?=折)", lambda m: digits(m[1])),
     rule(r"(?<=%)\s*(?i:vol)(?![A-Za-z])", ""),
+    rule(r"(?<=[，。；！])\+(?=\d+元)", "加"),
+    rule(r"(?<=[℃℉])/(?=\d)", "、"),
+    rule(r"(?<=[12一二两]米)(\d\d)(?![\d.,:米厘分元个人次]|\s*[A-Za-z])", lambda m: digits(m[1])),
+    rule(r"(?<![A-Za-z])INR\s*(?=\d)", "INR，"),
     rule(rf"({NUMBER}%)\+(?=$|[\u4e00-\u9fff，。！？；、）)])", r"\1加"),
     rule(r"(?<=\d)\+(?=\d)", "加"),
     rule(rf"(?<!{_SIGNED.replace('|', ')(?<!')})(?<=[\u4e00-\u9fff])\+(?=\d)", "加"),
     rule(rf"{WHOLE}({NUMBER}[百千万亿]*)\+(?=$|[\u4e00-\u9fff，。！？；、）)])", r"\1加"),
-    rule(rf"({NUMBER})‰", r"千分之\1"),
+    rule(
+        rf"(?:(?<![\d%‰A-Za-z)）])([+-]))?{WHOLE}({NUMBER})‰",
+        lambda m: f"{_SIGN[m[1] or '']}千分之{_said(m[2])}",
+    ),
     rule(rf"(?<![\d.,:/第月年-])2[~-](?=\d{{1,2}}(?:{_COUNTED}))", "两到"),
     rule(r"(\d+)/(\d+)\s*(?i:mmHg)", r"\1毫米汞柱、\2毫米汞柱"),
     rule(r"(?<=\d)\s*(?i:mmHg)", "毫米汞柱"),
@@ -192,7 +209,14 @@ MEASURES: Final[tuple[Rule, ...]] = (
         lambda m: f"{cardinal(int(m[1]))}点{digits(m[2])}",
     ),
     rule(r"(\d)室(\d)厅(?:(\d)卫)?", lambda m: _rooms(m[0])),
-    rule(r"(?<=\d)\s*([kKMG]?)Hz", lambda m: _HERTZ[m[1]]),
+    rule(
+        rf"{WHOLE}({NUMBER})\s*([kKMG]?)Hz",
+        lambda m: _said(m[1]) + _HERTZ[m[2]],
+    ),
+    rule(
+        r"(?<![A-Za-z0-9])([A-Z])(\d{1,3})(?=L(?![A-Za-z0-9]))",
+        lambda m: m[1] + cardinal(int(m[2])),
+    ),
     rule(rf"(电流\D{{0,3}}{NUMBER})\s*A(?![A-Za-z])", r"\1安"),
     rule(rf"({NUMBER})\s*({'|'.join(_READ_HERE)})(?![A-Za-z])", _with_unit),
     rule(r"(?<=[伏瓦安克升])/(?=\d)", "、"),

@@ -27,8 +27,15 @@ _NAMED_SIGNS: Final = table(
     "%百分号 ‰千分号 &和 @艾特 °度 ℃摄氏度 ℉华氏度 $美元 ¥元 €欧元 £英镑 √根号 ∞无穷大"
 )
 _BETWEEN: Final = re.compile(
-    r"(?<=[\w)）])\s*([+=×÷±≈≠≥≤><])\s*(?=[\w(（])|(?<![\w-])([+±])(?=[零一二三四五六七八九])"
+    r"(?<![^\s（(，。；：、！？])([<≤≥])(?=[零一二两三四五六七八九十百])"
+    r"|(?<=[\w)）])\s*([+=×÷±≈≠≥≤><])\s*(?=[\w(（])|(?<![\w-])([+±])(?=[零一二三四五六七八九])"
 )
+# t2s leaves 著 where it stands for 着; after a title it is "written by", 《吶喊》魯迅著.
+_ASPECT: Final = re.compile(
+    r"(》\W?\w{1,6}著(?!\w))|"
+    r"(?<![显名原专论编译合所土卓昭遗新旧本拙撰主巨大])著(?![名作者述称书有录文于])"
+)
+_ASPECT_INSIDE: Final = re.compile(rf"{_ASPECT.pattern}(?=\w)")
 # Signs that are seen and not heard: quotes, brackets, hyphens, underscores, Markdown.
 SILENT: Final = frozenset("“”‘’'\"「」『』《》〈〉[]{}【】_*|\\^-·~` ")
 _DEFAULTS: Final = TextSettings()
@@ -61,12 +68,17 @@ class Normalizer:
         """
         for piece in pieces(text):
             written = name_emoji(piece) if settings.emoji == "name" else piece
-            plainly = self._simplified.convert(plain(written))
+            plainly = self._simplify(plain(written))
             for sentence in _split(rewrite(plainly, settings.links)):
                 spoken = _say_signs(self._grammar.read(_tidy(sentence)))
                 kept, dropped = _readable(spoken)
                 if kept or dropped:
                     yield NormalSentence(kept, dropped, "\n" in sentence)
+
+    def _simplify(self, text: str) -> str:
+        simplified = self._simplified.convert(text)
+        aspect = _ASPECT_INSIDE if simplified == text else _ASPECT
+        return aspect.sub(lambda match: match[1] or "着", simplified)
 
 
 def _split(text: str) -> list[str]:
@@ -89,7 +101,7 @@ def _tidy(sentence: str) -> str:
 
 
 def _say_signs(text: str) -> str:
-    text = _BETWEEN.sub(lambda match: _SPOKEN_SIGNS[match[1] or match[2]], text)
+    text = _BETWEEN.sub(lambda match: _SPOKEN_SIGNS[match[1] or match[2] or match[3]], text)
     return "".join(_NAMED_SIGNS.get(character, character) for character in text)
 
 

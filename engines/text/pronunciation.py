@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import Final
@@ -13,11 +14,12 @@ from engines.text.symbols import phones_by_syllable, syllable_phones
 _ARPABET: Final = re.compile(r"[A-Z]{1,2}[0-2]?(?:\s+[A-Z]{1,2}[0-2]?)*")
 _VOWELS: Final = frozenset(("aa", "ae", "ah", "ao", "aw", "ay", "eh", "er", "ey", "ih", "iy"))
 _BACK_VOWELS: Final = frozenset(("ow", "oy", "uh", "uw"))
+_MARKS: Final = {"\u0304": "1", "\u0301": "2", "\u030c": "3", "\u0300": "4"}
 _CURE: Final = 'write pinyin with tones from 1 to 5, like "hang2", or ARPAbet, like "W AY1 . F AY0"'
 
 
 def syllables(written: str) -> tuple[str, ...]:
-    """Pinyin with tone digits, blanks (or ') between, or ARPAbet with " . " between syllables.
+    """Pinyin with tone digits or marks, blanks (or ') between, or ARPAbet with " . " between.
 
     Raises TextError(text_unreadable) for anything else, and for syllables no voice has phones for.
     """
@@ -25,12 +27,21 @@ def syllables(written: str) -> tuple[str, ...]:
     if all(map(_ARPABET.fullmatch, parts)):
         result = tuple(" ".join(part.split()) for part in parts)
     else:
-        result = tuple(re.findall(r"[^\s']+", written.lower()))
+        result = tuple(map(_numbered, re.findall(r"[^\s']+", written.lower())))
     if not result:
         raise TextError("text_unreadable", f"there is no syllable in {written!r}; {_CURE}")
     for syllable in result:
         _check(syllable, written)
     return result
+
+
+def _numbered(syllable: str) -> str:
+    """A tone mark as a digit at the end: háng -> hang2, lǜ -> lü4."""
+    letters = unicodedata.normalize("NFD", syllable)
+    marks = [letter for letter in letters if letter in _MARKS]
+    if len(marks) != 1:
+        return syllable
+    return unicodedata.normalize("NFC", letters.replace(marks[0], "")) + _MARKS[marks[0]]
 
 
 def from_symbols(written: str) -> tuple[str, ...]:

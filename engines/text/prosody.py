@@ -95,6 +95,8 @@ def _joins(left: Group, right: Group) -> bool:
         return len(left.text) + len(right.text) <= LONGEST_NUMBER
     if len(right.text) != 1:
         return False
+    if left.text[0] in NUMERALS and left.text.endswith("号") and right.text in "线楼":
+        return True
     length = len(left.text) + 1
     numeric = left.text[0] in NUMERALS
     if right.text in _PARTICLES:
@@ -105,4 +107,4 @@ def _joins(left: Group, right: Group) -> bool:
         or (numeric and right.text in _AFTER_NUMBERS)
     ):
         return length <= (LONGEST_NUMBER if numeric else _LONGEST)
-    return len(left.text) == 1 and right.tag != "c" and not numeric
+    return len(left.text) == 1 and right.text != "零" and right.tag != "c" and not numeric

@@ -34,12 +34,31 @@ _SURNAMES: Final = dict(
 )
 _FOREIGN: Final = ("查理", "查尔", "查克", "查德", "盖茨", "盖伊", "华生", "华莱")
 # What begins after 得 where it is the verb "to get", and where it says how something is.
-_GOT: Final = ("了", "到", "过", "奖", "票", "病", "知", "胜", "冠军", "第", "分")
+_GOT: Final = (
+    "的",
+    "流感",
+    "感冒",
+    "肺炎",
+    "糖尿病",
+    "金牌",
+    "大奖",
+    "了",
+    "到",
+    "过",
+    "奖",
+    "票",
+    "病",
+    "知",
+    "胜",
+    "冠军",
+    "第",
+    "分",
+)
 _HOW: Final = ("很", "多", "好")
 _HOW_ALONE: Final = re.compile("很.{1,2}")
 _EXTREME: Final = ("不得了", "要命", "厉害", "不行", "要死")
 _ERHUA_BASES: Final = frozenset(
-    "同棍孩伙盘碗杯瓶根圈样法点花哪这那玩事会块边头活份条味脸眼劲词歌曲门空闲信今明昨底面片"
+    "罩盖汁口同棍孩伙盘碗杯瓶根圈样法点花哪这那玩事会块边头活份条味脸眼劲词歌曲门空闲信今明昨底面片"
 )
 
 
@@ -147,7 +166,7 @@ def _default(character: str) -> str:
 def _surname(token: Token) -> None:
     """A Chinese name of two or three characters begins with its surname."""
     own = len(token.text) in (2, 3) and not _is_phrase(token.text)
-    if own and not token.text.startswith(_FOREIGN):
+    if own and token.text[-1] != "儿" and not token.text.startswith(_FOREIGN):
         token.syllables[0] = _SURNAMES[token.text[0]]
 
 
@@ -180,6 +199,8 @@ def _particles(tokens: list[Token]) -> None:
 
 def _get(before: Token, after: Token) -> str:
     """得: de5 says how, de2 is to get, dei3 is must."""
+    if not after.text:
+        return "de2"
     how = before.tag[:1] in ("v", "a", "i", "l", "b", "z") or _is_doubled(before.text)
     if how or (after.text.startswith(_HOW) and before.text and before.tag[:1] not in ("r", "n")):
         return "de5"

@@ -14,6 +14,7 @@ from engines.text.segment import Token, parts
 
 _UNITS_OF_TEN: Final = frozenset("百千万亿")
 _NOT_REPEATED: Final = frozenset(("加加", "处处", "时时", "往往", "天天"))
+_PIECES: Final = frozenset("片粒颗个次瓶支盒袋包位天杯")
 _TIMES: Final = frozenset("次遍回个趟天")
 # 不 is neutral in the middle of these, as it is in A不A.
 _NEUTRAL_BU: Final = frozenset(
@@ -48,29 +49,37 @@ class _Place:
 def apply_sandhi(tokens: list[Token]) -> None:
     """Change the syllables of a clause's tokens from citation to spoken tones, in place."""
     stretch: list[Token] = []
+    coded = False  # the 一 of B1, T1, S1 is a digit
     for token in tokens:
         if token.latin:
-            _apply(stretch)
-            stretch = []
+            _apply(stretch, coded)
+            stretch, coded = [], len(token.text) == 1 and token.text.isupper()
         else:
             stretch.append(token)
-    _apply(stretch)
+    _apply(stretch, coded)
 
 
-def _apply(tokens: list[Token]) -> None:
+def _apply(tokens: list[Token], coded: bool = False) -> None:
     places = [_Place(token, index) for token in tokens for index in range(len(token.syllables))]
     for index in reversed(range(len(places))):
         place = places[index]
         if place.tone == "5":
             continue
         if place.character == "一":
-            place.tone = _yi(places, index)
+            place.tone = "1" if coded and _is_named(places, index) else _yi(places, index)
         elif place.character == "不":
             place.tone = _bu(places, index)
-    for token in tokens:
-        _repeated_verb(token)
-    for left, right in pairwise(tokens):
-        if left.text == right.text and len(left.text) == 1 and left.tag[:1] == right.tag[:1] == "v":
+    for token, after in zip(tokens, [*tokens[1:], None], strict=False):
+        if after is None or after.text[0] != token.text[0]:  # 买买买 keeps its tones
+            _repeated_verb(token)
+    for left, right, third in zip(tokens, tokens[1:], [*tokens[2:], None], strict=False):
+        thrice = third is not None and third.text == right.text  # 买买买 keeps its tones
+        if (
+            left.text == right.text
+            and not thrice
+            and len(left.text) == 1
+            and left.tag[:1] == right.tag[:1] == "v"
+        ):
             _lower(_Place(left, 0), _Place(right, 0))
             right.syllables[0] = right.syllables[0][:-1] + "5"
     _third_tones(tokens)
@@ -92,6 +101,13 @@ def _yi(places: list[_Place], index: int) -> str:
     if not after or before in ("第", "初") or after in ("月", "号", "楼"):
         return "1"
     rest = _text(places, index + 1, 3)
+    if after == "刻":
+        return "2"
+    scored = before == "比" and _text(places, index - 2, 1) in NUMERALS
+    if (before == "负" or scored) and after not in _UNITS_OF_TEN:
+        return "1"
+    if after == "比" and rest[1:2] and rest[1] in NUMERALS:
+        return "1"
     if rest.startswith(("单元", "年级")) or (before == "从" and rest[0] in "数到"):
         return "1"
     if before in ("期", "拜") or (before == "周" and rest[0] not in _TIMES):
@@ -103,6 +119,11 @@ def _yi(places: list[_Place], index: int) -> str:
     if index and place.index == len(place.token.syllables) - 1 and len(place.token.text) > 1:
         return "1"
     return "2" if places[index + 1].tone in ("4", "5") else "4"
+
+
+def _is_named(places: list[_Place], index: int) -> bool:
+    """Whether the 一 after a letter is of a name, B1层, and does not count, 维生素C1片."""
+    return index == 0 and _neighbours(places, index)[1] not in _UNITS_OF_TEN | _PIECES
 
 
 def _is_digit(places: list[_Place], index: int, before: str, after: str) -> bool:

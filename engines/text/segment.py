@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 import rjieba
@@ -17,6 +18,10 @@ _LONG_NUMBER: Final = re.compile(f"[{''.join(sorted(NUMERALS))}]{{3,}}")
 _STAND_IN: Final = "三"
 # A word rjieba guessed (it is not in its dictionary) and that holds one of these is a bad guess.
 _LOOSE: Final = frozenset("我你他她它们您了着过的得地在是很不就都也还和跟把被给去说请吗吧呢这那到")
+# Where rjieba joins what does not belong together: 限|高三|米, 三号|线往, 东西 of 东|西两侧.
+_CUT: Final = re.compile(
+    "(限高|限宽|东(?=西(?:两侧|两端|两岸|走向|方向|双向))|(?<=号)(?:线(?!路)|楼(?![层梯])))"
+)
 _LONGEST_WORD = 16
 # A Latin word longer than any is cut, so that spelling it cannot fill a sentence.
 _SPAN: Final = re.compile(
@@ -90,7 +95,7 @@ def _with_number(pieces: list[str]) -> list[str]:
 
 
 def _words(text: str) -> Iterator[tuple[str, str]]:
-    for word, tag in rjieba.tag(text):
+    for word, tag in chain.from_iterable(map(rjieba.tag, _CUT.split(text))):
         if len(word) > 1 and not _LOOSE.isdisjoint(word) and not rjieba.has_word(word):
             yield from rjieba.tag(word, False)
         else:

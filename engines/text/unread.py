@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from engines.text.characters import HAN, plain
+from engines.text.links import named_signs
 from engines.text.normalize import PAUSES, SILENT
 from engines.text.script import Script
 from engines.text.sentence import Unread
@@ -47,6 +48,7 @@ class Ledger:
         start, self._at = self._at, max(end, self._at)
         covered = {place for first, last in said for place in range(first, last)}
         text, run = self.script.text, list[int]()
+        covered.update(named_signs(text, start, self._at))
         for place in range(start, self._at):
             if run and not _made(text[place]):
                 run.append(place)  # it belongs to the emoji before it

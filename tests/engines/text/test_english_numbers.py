@@ -34,6 +34,7 @@ def said(text: str) -> str:
         ("at 9:05 or 14:00", "at nine oh five or fourteen o'clock"),
         ("code 007", "code zero zero seven"),
         ("MP3 h264", "MP3 h264"),
+        ("call 1380013", "call one three eight zero zero one three"),
     ],
 )
 def test_numbers_are_read_in_english(text: str, expected: str) -> None:

@@ -78,6 +78,19 @@ def test_every_pause_inside_a_sentence_is_3(front_end: FrontEnd) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3号线往莘庄方向", "三号线#1往莘庄#1方向#4"),
+        ("三号楼二单元", "三号楼#1二#1单元#4"),
+        ("限高3米", "限高#1三米#4"),
+    ],
+)
+def test_a_number_keeps_to_its_own_word(front_end: FrontEnd, text: str, expected: str) -> None:
+    (sentence,) = front_end.read(text)
+    assert "".join(f"{word.text}#{word.break_after}" for word in sentence.words) == expected
+
+
 def test_who_wants_yi1_bei1_has_it_by_lexicon_or_inline(front_end: FrontEnd) -> None:
     lexicon = Lexicon({"一杯": Entry.of("一杯", "yi1 bei1")})
     for sentences in (

@@ -28,6 +28,10 @@ def spoken(sentences: list[Sentence]) -> str:
         ),
         ("電話{hua1}", "dian4 hua1"),
         ("西安{xi1'an1}", "xi1 an1"),
+        ("行{háng}业", "hang2 ye4"),
+        ("银行{Yín Háng}", "yin2 hang2"),
+        ("绿{lǜ}色", "lü4 se4"),
+        ("行{Hang2}业", "hang2 ye4"),
     ],
 )
 def test_pinyin_in_braces_is_the_reading(front_end: FrontEnd, text: str, expected: str) -> None:
@@ -62,6 +66,8 @@ def test_what_is_no_reading_is_left_out_and_noted(front_end: FrontEnd, text: str
     assert "{" not in sentence.text
 
 
-@pytest.mark.parametrize("text", ["{name}", "{}", "行{hang}", '{"a1": 2}', "行{HANG2}"])
+@pytest.mark.parametrize(
+    "text", ["{name}", "{}", "行{hang}", "行{hǎng9}", '{"a1": 2}', "行{HANG2}"]
+)
 def test_other_braces_stay(text: str) -> None:
     assert inline(text).text == text

@@ -54,6 +54,7 @@ def test_what_is_left_out_is_reported_with_its_place(
         "“你好”，（世界）！【提示】《书》…… — ·~",
         "# 标题\n**重点**：__好__\n- 牛奶\n> 引用\n#春节#",
         "\u200b\ufeff\x00你\u202e好",
+        "请访问 www.gov.cn、baidu.com 或 http://192.168.0.1:8080/a/b?x=1&y=2#top。",
         "均价12,500元/㎡，清朝（1644年—1912年），余额为0.00元，https://a.cn/b，1️⃣",
     ],
 )
