@@ -70,7 +70,7 @@ check-trt: $(DEV)  ## all graphs in the builder of TensorRT-RTX, from PyPI (148 
 
 test-systemd: $(DEV)  ## install, kill, hang, upgrade in a throw-away systemd; needs root
 	@WHEELHOUSE=$${WHEELHOUSE:-dist/wheelhouse}
-	if [[ $$(id -u) == 0 && ! $$WHEELHOUSE/.ready -nt requirements.lock ]]; then
+	if [[ $$(id -u) == 0 && ! $$WHEELHOUSE/.ready -nt requirements.hashes ]]; then
 	  WHEELHOUSE=$$WHEELHOUSE systemd/install wheelhouse && touch $$WHEELHOUSE/.ready
 	fi
 	SAMBERTD_SYSTEMD=$$(realpath -m "$$WHEELHOUSE") $(BIN)/python -m pytest -m systemd -s $(ARGS) tests/systemd
@@ -116,7 +116,7 @@ wheelhouse:  ## what install needs, into WHEELHOUSE=DIR; ARGS="--python 3.12 --a
 	@if [[ -z "$(ARGS)" ]]; then systemd/install wheelhouse; exit; fi
 	[[ -n $$WHEELHOUSE ]] || { echo "say where to: make wheelhouse WHEELHOUSE=folder" >&2; exit 1; }
 	$(MAKE) --no-print-directory $(RUN)
-	$(BIN)/python -m release.pins $(ARGS) "$$WHEELHOUSE"
+	$(BIN)/python -m release.pins $(ARGS) --extras "$$EXTRAS" "$$WHEELHOUSE"
 
 deb: $(RUN)  ## the Debian package, into dist; ARGS="--python 3.12 --arch arm64" for other boxes
 	@$(BIN)/python -m release.deb $(if $(WHEELHOUSE),--wheels "$$WHEELHOUSE") $(if $(EXTRAS),--extras "$$EXTRAS") $(ARGS)

@@ -18,14 +18,13 @@ from email.utils import formatdate
 from pathlib import Path
 
 from release import sbom
-from release.pins import MACHINES, PYTHONS, ROOT, Target, download, resolve
-from release.project import project, version
+from release.pins import MACHINES, PYTHONS, ROOT, Target, download, known_extras, resolve
+from release.project import version
 
 SHARE = "usr/share/sambertd"  # what systemd/install takes for its checkout
 DOC = "usr/share/doc/sambertd"
 SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 MAINTAINER = "sambertd developers <sambertd@localhost>"
-CONFIG = "etc/sambertd/sambertd.toml"
 
 
 def build(target: Target, out: Path, wheels: Path | None, extras: list[str], mark: str) -> Path:
@@ -49,7 +48,7 @@ def build(target: Target, out: Path, wheels: Path | None, extras: list[str], mar
 
 
 def _put_system(tree: Path) -> None:
-    """Units, user, folders, commands, manuals, completion, settings: as `make install` does."""
+    """Units, user, folders, commands, manuals, completion: as `make install` does."""
     _run("systemd/install", "files", DESTDIR=str(tree), PREFIX="/usr")
     for page in (tree / "usr/share/man").rglob("*.[18]"):
         _compress(page)
@@ -110,7 +109,6 @@ def _put_control(tree: Path, target: Target, number: str) -> None:
         for key, value in facts.items():
             text = text.replace(f"@{key}@", value)
         (folder / name).write_text(text, "utf-8")
-    (folder / "conffiles").write_text(f"/{CONFIG}\n", "utf-8")
 
 
 def _settle(tree: Path) -> None:
@@ -159,7 +157,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make deb ARGS=...", description=__doc__)
     parser.add_argument("--python", default=python, choices=PYTHONS, help="of the box")
     parser.add_argument("--arch", default=arch, choices=tuple(MACHINES), help="of the box")
-    parser.add_argument("--extras", default="", help="build: INT8 engines can be built on the box")
+    words = "build: INT8 engines can be built on the box"
+    parser.add_argument("--extras", type=known_extras, default=[], help=words)
     parser.add_argument("--wheels", type=Path, help="folder to take the wheels from; no network")
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the package")
     parser.add_argument("--mark", default="", help="put behind the version, as ~rc1")
@@ -167,12 +166,9 @@ def main() -> int:
     if shutil.which("dpkg-deb") is None:
         print("no dpkg-deb here; run: apt install dpkg", file=sys.stderr)
         return 1
-    extras = [word for word in arguments.extras.split(",") if word]
-    if set(extras) - set(project()["optional-dependencies"]):
-        parser.error(f"--extras {arguments.extras}: no such extra in pyproject.toml")
     target = Target(arguments.python, arguments.arch)
     try:
-        package = build(target, arguments.out, arguments.wheels, extras, arguments.mark)
+        package = build(target, arguments.out, arguments.wheels, arguments.extras, arguments.mark)
     except subprocess.CalledProcessError as error:
         print((error.stderr or b"").decode("utf-8", "replace"), end="", file=sys.stderr)
         print(f"the package was not made: {error.cmd[0]} failed, see above", file=sys.stderr)

@@ -1,21 +1,30 @@
 """The licences of what runs on a box: python -m release.licences > docs/LICENSES.md
 
-Reads the names from requirements.lock and what each package says of itself from the packages
-installed here. Fails on a licence that a closed product could not live with.
+Reads the names, for every Python, from requirements.lock and what each package says of itself from
+the packages installed here. Fails on a licence that a closed product could not live with.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
 from packaging.requirements import Requirement
 
-LOCK = Path(__file__).parent.parent / "requirements.lock"
+from release.pins import LOCK, MACHINES, PYTHONS, Target, pins
+
+# What they say of themselves, for Pythons that do not have them.
+ELSEWHERE: Mapping[str, str] = {
+    "coloredlogs": "MIT",
+    "humanfriendly": "MIT",
+    "mpmath": "BSD",
+    "sympy": "BSD",
+    "tomli": "MIT",
+}
 REFUSED = re.compile(r"(?<!L)A?GPL|Affero|(?<!Lesser )General Public", re.IGNORECASE)
 HEAD = """# Licences of the run-time packages
 
@@ -26,8 +35,8 @@ installation alone. Not in the table: Python, and PortAudio (MIT), which the sys
 voice and the tables of the text front end name theirs: [voices/yue/LICENSE](../voices/yue/LICENSE),
 `engines/text/data`. For machines: `make sbom` writes all of it as CycloneDX.
 
-| package | licence |
-|---|---|"""
+| package | licence | Python |
+|---|---|---|"""
 
 
 class Facts(Protocol):
@@ -49,12 +58,26 @@ def packages(lock: Path = LOCK) -> Iterator[str]:
                 yield pin.name
 
 
-def licence(name: str) -> str:
-    """What an installed package says of its licence; "" where it says nothing.
+def pythons() -> dict[str, list[str]]:
+    """By name, in their order, the Pythons on which the lock file wants a package."""
+    found: dict[str, list[str]] = {}
+    for python in PYTHONS:
+        for pin in sorted({pin for arch in MACHINES for pin in pins(Target(python, arch))}):
+            found.setdefault(pin.partition("==")[0], []).append(python)
+    return dict(sorted(found.items()))
 
-    Raises importlib.metadata.PackageNotFoundError.
+
+def licence(name: str) -> str:
+    """What a package says of its licence; "" where it says nothing.
+
+    Raises importlib.metadata.PackageNotFoundError where it is neither installed nor known.
     """
-    return licence_in(metadata.metadata(name))
+    try:
+        return licence_in(metadata.metadata(name))
+    except metadata.PackageNotFoundError:
+        if name not in ELSEWHERE:
+            raise
+    return ELSEWHERE[name]
 
 
 def licence_in(facts: Facts) -> str:
@@ -66,15 +89,20 @@ def licence_in(facts: Facts) -> str:
     return said
 
 
+def row(name: str, said: str, where: list[str]) -> str:
+    return f"| {name} | {said} | {'all' if where == list(PYTHONS) else ', '.join(where)} |"
+
+
 def main() -> int:
-    found = {name: licence(name) for name in packages()}
+    wanted = pythons()
+    found = {name: licence(name) for name in wanted}
     bad = [name for name, said in found.items() if not said or REFUSED.search(said)]
     if bad:
         print(f"look at the licence of: {', '.join(bad)}", file=sys.stderr)
         return 1
     print(HEAD)
     for name, said in found.items():
-        print(f"| {name} | {said} |")
+        print(row(name, said, wanted[name]))
     return 0
 
 

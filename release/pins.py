@@ -1,6 +1,8 @@
 """What a box of another Python or processor needs, from requirements.lock, and its wheels:
 
-    python -m release.pins --python 3.12 --arch arm64 FOLDER     (make wheelhouse ARGS=...)
+    python -m release.pins --python 3.12 --arch arm64 [--extras build] FOLDER
+
+`make wheelhouse ARGS=...` calls it.
 
 pip weighs the conditions in a list of packages (`; python_full_version < "3.11"`) on the Python it
 runs with, whatever target it is told; so they are weighed here.
@@ -25,6 +27,7 @@ DEV_LOCK = ROOT / "requirements-dev.lock"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # by Debian's name
 _HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
+EXTRAS = ("build",)  # pesq and gpu are compiled on the box
 GLIBC = (17, 28)  # manylinux_2_17 to 2_28: Debian 10, Ubuntu 20.04
 
 
@@ -63,6 +66,21 @@ class Target:
         newest, oldest = GLIBC[1], GLIBC[0]
         tags = [f"manylinux_2_{minor}_{self.machine}" for minor in range(newest, oldest - 1, -1)]
         return [*tags, f"manylinux2014_{self.machine}"]
+
+
+def known_extras(text: str) -> list[str]:
+    """The extras that wheels can be had of for any box, from words with commas between them.
+
+    Raises argparse.ArgumentTypeError: extra_unknown.
+    """
+    words = [word for word in text.split(",") if word]
+    for word in words:
+        if word not in EXTRAS:
+            raise argparse.ArgumentTypeError(
+                f"{word}: wheels for other boxes can be had of {', '.join(EXTRAS)} only; else "
+                "run `make install EXTRAS=...` on the box itself [extra_unknown]"
+            )
+    return words
 
 
 def pins(target: Target, lock: Path = LOCK) -> list[str]:
@@ -133,13 +151,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make wheelhouse ARGS=...", description=__doc__)
     parser.add_argument("--python", required=True, choices=PYTHONS, help="of the box")
     parser.add_argument("--arch", required=True, choices=tuple(MACHINES), help="of the box")
+    words = "build: INT8 engines can be built on the box"
+    parser.add_argument("--extras", type=known_extras, default=[], help=words)
     parser.add_argument("folder", type=Path, help="where the wheels go")
     arguments = parser.parse_args()
     target = Target(arguments.python, arguments.arch)
     try:
-        download(target, pins(target), arguments.folder)
+        download(target, resolve(target, arguments.extras), arguments.folder)
     except subprocess.CalledProcessError:
-        print("pip could not fetch them, see above", file=sys.stderr)
+        print("they could not be fetched, see above", file=sys.stderr)
         return 1
     print(f"In {arguments.folder}: wheels for Python {target.python} on {target.arch}")
     return 0

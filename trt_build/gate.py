@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engines.ort_session import OrtSession
@@ -130,14 +130,3 @@ class LateGate:
 def judged(texts: Sequence[str]) -> str:
     """SHA-256 of all a verdict depends on besides the graphs."""
     return hashlib.sha256(repr((list(texts), sorted(LIMITS.items()))).encode()).hexdigest()
-
-
-def verify_graphs(
-    pack: VoicePack,
-    engines: Mapping[str, Session],
-    texts: Sequence[str] | None = None,
-    limits: Mapping[str, Limit] = LIMITS,
-    say: Callable[[str], None] = lambda _: None,
-) -> Verdict:
-    """One verdict on candidate graphs; for several of one voice keep a `Gate`. Raises as that."""
-    return Gate(pack, texts, limits=limits, say=say).judge(engines)

@@ -12,7 +12,7 @@ import pytest
 from tests.daemon.sink import SINKS, Sink, missing, playing, speech, without_gaps
 
 ROOT = Path(__file__).resolve().parents[2]
-COPY = re.compile(r"sed '([^']+)' /usr/local/lib/systemd/system/sambertd\.\$kind")
+COPY = re.compile(r"systemctl cat sambertd\.\$kind \| sed '([^']+)'")
 
 
 @pytest.fixture
@@ -49,9 +49,11 @@ def test_the_copied_unit_shares_nothing_it_must_not(kind: str) -> None:
     page = (ROOT / "docs" / "OPERATIONS.md").read_text("utf-8")
     found = COPY.search(page)
     assert found is not None
-    unit = ROOT / "systemd" / f"sambertd.{kind}"
-    command = ["sed", found.group(1), str(unit)]
-    copy = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    unit = (ROOT / "systemd" / f"sambertd.{kind}").read_text("utf-8")
+    shown = f"# /usr/lib/systemd/system/sambertd.{kind}\n{unit}"  # as systemctl has it
+    command = ["sed", found.group(1)]
+    done = subprocess.run(command, input=shown, capture_output=True, text=True, check=True)
+    copy = done.stdout
     assert "sambertd.socket" not in copy
     assert "run/sambertd/" not in copy
     if kind == "service":

@@ -37,11 +37,31 @@ def test_the_files_of_the_system_go_below_the_folder_named(tmp_path: Path) -> No
     environ = {"PATH": "/usr/bin:/bin", "DESTDIR": str(tmp_path), "PREFIX": "/usr"}
     subprocess.run([str(ROOT / "systemd/install"), "files"], env=environ, check=True)
     found = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if not p.is_dir()}
-    assert "etc/sambertd/sambertd.toml" in found
+    assert not [name for name in found if name.startswith("etc/")]  # no prompts over settings
     assert "usr/lib/systemd/system/sambertd.service" in found
     assert "usr/share/man/man1/sambertctl.1" in found
     assert "usr/share/bash-completion/completions/sambertctl" in found
     assert (tmp_path / "usr/bin/sambertctl").is_symlink()
+
+
+@pytest.mark.parametrize("room", ["deb", "pins"])
+@pytest.mark.parametrize("extra", ["gpu", "pesq", "dev", "nonsense"])
+def test_what_is_not_for_other_boxes_is_refused(room: str, extra: str, tmp_path: Path) -> None:
+    """In one line with its code; before anything is fetched."""
+    more = {"deb": [], "pins": ["--python", "3.12", "--arch", "arm64", str(tmp_path)]}[room]
+    command = [sys.executable, "-m", f"release.{room}", "--extras", f"build,{extra}", *more]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"{extra}: wheels for other boxes" in done.stderr
+    assert done.stderr.rstrip().endswith("[extra_unknown]")
+
+
+def test_make_passes_extras_on() -> None:
+    """They went unnoticed for other boxes: `make wheelhouse EXTRAS=build ARGS=...`."""
+    text = (ROOT / "Makefile").read_text("utf-8")
+    for room in ("deb", "pins"):
+        (line,) = (line for line in text.splitlines() if f"-m release.{room} " in line)
+        assert '--extras "$$EXTRAS"' in line
 
 
 def test_without_the_wheels_no_package_is_left(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,19 @@ def test_no_unit_calls_what_the_installer_does_not_put_there(unit: str) -> None:
         assert path.startswith(known), path
     for word in ("HOME_DIR=/opt/sambertd", "CURRENT=$HOME_DIR/current", "STATE=/var/lib/sambertd"):
         assert word in installer
+
+
+@pytest.mark.parametrize("unit", ["sambertd.service", "sambertd-build.service"])
+def test_the_fence_of_the_units_scores_well(unit: str) -> None:
+    """Also in a real systemd, by test_service.py and test_the_package.py; this needs no root."""
+    if shutil.which("systemd-analyze") is None:
+        print("\n*** THE FENCE IS NOT SCORED: apt install systemd", file=sys.stderr)
+        pytest.skip("no systemd-analyze here: apt install systemd")
+    command = ["systemd-analyze", "security", "--no-pager", "--offline=yes", "--threshold=15"]
+    done = subprocess.run([*command, str(FILES / unit)], capture_output=True, text=True)
+    if "unrecognized option" in done.stderr:
+        pytest.skip("systemd-analyze before systemd 250 scores running units only")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def manual(name: str) -> str:
@@ -119,23 +133,33 @@ def test_the_installer_names_the_cure_where_there_is_no_python() -> None:
     assert "apt install python3 python3-venv" in done.stderr
 
 
-def test_an_unknown_extra_is_refused(tmp_path: Path) -> None:
-    command = [
-        "bash",
-        "-c",
-        f"source <(sed '/^case /,$d' {FILES / 'install'}); cd {ROOT}; pinned; more_requirements",
-    ]
-    environ = {"PATH": "/usr/bin:/bin", "EXTRAS": "torch"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=tmp_path)
-    assert "EXTRAS: torch; choose of build, gpu" in done.stderr
-    for extra, package, runtime in (("build", "pystoi>=", True), ("gpu", "tensorrt>=", False)):
-        environ["EXTRAS"] = extra
-        words = subprocess.run(command, capture_output=True, text=True, env=environ).stdout
-        assert package in words
-        pinned = re.findall(r"^onnxruntime==.*\n( +--hash=.*\n)+", words, re.MULTILINE)
-        assert bool(pinned) is runtime
-        assert "onnx" in words
-        assert re.search(r"^numpy==", words, re.MULTILINE)
+def installer(call: str) -> list[str]:
+    """A command that calls a function of the installer."""
+    return ["bash", "-c", f"source <(sed '/^case /,$d' {FILES / 'install'}); cd {ROOT}; {call}"]
+
+
+@pytest.mark.parametrize("call", ["wheelhouse", "RELEASE=$WHEELHOUSE/none; install_packages"])
+def test_an_unknown_extra_ends_it_before_anything_is_fetched(call: str, tmp_path: Path) -> None:
+    environ = {"PATH": "/usr/bin:/bin", "EXTRAS": "build,torch", "WHEELHOUSE": str(tmp_path)}
+    done = subprocess.run(installer(call), capture_output=True, text=True, env=environ)
+    assert done.returncode == 1
+    assert done.stderr == "install: EXTRAS: torch; choose of build, pesq, gpu\n"
+
+
+@pytest.mark.parametrize(
+    ("extra", "package", "runtime"),
+    [("build", "pystoi>=", True), ("pesq", "pesq>=", True), ("gpu", "tensorrt>=", False)],
+)
+def test_an_extra_brings_its_packages_within_the_pins(
+    extra: str, package: str, runtime: bool
+) -> None:
+    command = installer("pinned; more_requirements")
+    environ = {"PATH": "/usr/bin:/bin", "EXTRAS": extra}
+    words = subprocess.run(command, capture_output=True, text=True, env=environ).stdout
+    assert re.search(rf"^{package}", words, re.MULTILINE)
+    pinned = re.findall(r"^onnxruntime==.*\n( +--hash=.*\n)+", words, re.MULTILINE)
+    assert bool(pinned) is runtime
+    assert re.search(r"^numpy==", words, re.MULTILINE)
     environ["HASHES"] = "no"
     words = subprocess.run(command, capture_output=True, text=True, env=environ).stdout
     assert "--hash" not in words

@@ -261,4 +261,4 @@ def test_uninstalled_only_the_users_things_are_left(box: Box) -> None:
     box.run("test -d /var/cache/sambertd/engines/kept && test -d /var/lib/sambertd/voices/zu")
     box.run(f"make -C {SOURCE} uninstall PURGE=1")
     box.run("! test -e /etc/sambertd -o -e /var/lib/sambertd -o -e /var/cache/sambertd")
-    box.run("! id sambertd")
+    box.run("! id sambertd && ! getent group sambertd")

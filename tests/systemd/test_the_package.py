@@ -48,7 +48,16 @@ def package(wheels: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def newer(wheels: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(tmp_path_factory.mktemp("newer"), "--wheels", wheels, "--mark", ".1")
+    """Its sample of the settings differs, which must lead to no question."""
+    folder = tmp_path_factory.mktemp("newer")
+    package, tree = made(folder, "--wheels", wheels, "--mark", ".1"), folder / "tree"
+    subprocess.run(["dpkg-deb", "-R", package, tree], check=True)
+    for sample in tree.rglob("sambertd.toml"):
+        sample.write_text(sample.read_text("utf-8") + "# newer\n", "utf-8")
+    packing = ("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", tree, package)
+    subprocess.run(packing, check=True, capture_output=True)
+    shutil.rmtree(tree)
+    return package
 
 
 def things(box: Box) -> set[str]:
@@ -84,7 +93,8 @@ def test_the_package_installs_and_speaks(bare_box: Box, package: Path) -> None:
     assert box.fact("FragmentPath").endswith("/lib/systemd/system/sambertd.service")
     report("first sentence", speak(box))
     listed = set(box.run("dpkg -L sambertd").splitlines())
-    assert {"/etc/sambertd/sambertd.toml", "/usr/share/man/man1/sambertctl.1.gz"} <= listed
+    assert {"/usr/share/man/man1/sambertctl.1.gz", "/usr/share/man/man8/sambertd.8.gz"} <= listed
+    box.run("cmp /etc/sambertd/sambertd.toml /usr/share/sambertd/systemd/sambertd.toml")
     assert {"/usr/bin/sambertctl", "/usr/share/bash-completion/completions/sambertctl"} <= listed
     assert box.run("man -w sambertd").strip() == "/usr/share/man/man8/sambertd.8.gz"
     assert box.run("dpkg --verify sambertd") == ""
@@ -146,7 +156,7 @@ def test_purged_nothing_is_left(bare_box: Box) -> None:
     box = bare_box
     box.run(f"{DPKG} -P sambertd")
     assert things(box) == set()
-    box.run("! id sambertd")
+    box.run("! id sambertd && ! getent group sambertd")
     assert box.run("dpkg-query -W sambertd", check=False).startswith("dpkg-query: no packages")
     assert box.run("systemctl list-units --all --plain --no-legend 'sambertd*'") == ""
 

@@ -16,7 +16,7 @@ from engines.voice import RuntimeOptions, Voice
 from tests.trt_build.spoken import BUILT_IN, RATE, built_in, few, rounded, spoken
 from trt_build.__main__ import main
 from trt_build.errors import BuildError
-from trt_build.gate import Gate, verify_graphs
+from trt_build.gate import Gate
 from trt_build.pace import Replayed, Taped
 from trt_build.verify import speak, verify_voices
 
@@ -118,7 +118,7 @@ def test_a_vocoder_that_says_nan_once_fails() -> None:
         out["wave"][..., -1] = np.nan
 
     vocoder = Changed(OrtSession(built_in().graphs["vocoder"], 1), once)
-    verdict = verify_graphs(built_in(), {"vocoder": vocoder}, few()[:1])
+    verdict = Gate(built_in(), few()[:1]).judge({"vocoder": vocoder})
     assert any("NaN" in reason for reason in verdict.reasons)
 
 

@@ -20,7 +20,6 @@ from zmq.utils import z85
 from .errors import KeyFileError
 
 ROLES = ("read", "speak", "admin")
-SECRET_MODE = 0o600
 MOST_BYTES = 4096
 AnyPath = Union[Path, str]
 Target = Union[int, Path]

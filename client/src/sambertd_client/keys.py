@@ -49,7 +49,7 @@ def add_keys(commands: Any) -> None:
     allowing.add_argument("--role", choices=ROLES, default="speak", help="default: speak")
     allowing.add_argument("--name", help="default: that in the file")
     allowing.set_defaults(run=_allow)
-    words = "let a key in no more, and drop its connections"
+    words = "let a key in no more; its open connections get nothing but refusals"
     revoking = kinds.add_parser("revoke", parents=[common], help=words)
     revoking.add_argument("name", metavar="NAME")
     revoking.set_defaults(run=_revoke)
