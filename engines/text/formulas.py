@@ -24,4 +24,6 @@ FORMULAS: Final[tuple[Rule, ...]] = (
     rule(r"(?<=\d)\s*÷\s*(?=\d)", "除以"),
     rule(r"\bNo\.?\s*(?=\d)", "第"),
     rule(r"√(?=\s*\d)", "根号"),
+    rule(r"(\d+(?:\.\d+)?)\s*‱", r"万分之\1"),
+    rule(r"△(?=[A-Z]{3})", "三角形"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -164,3 +165,12 @@ def test_an_extra_brings_its_packages_within_the_pins(
     words = subprocess.run(command, capture_output=True, text=True, env=environ).stdout
     assert "--hash" not in words
     assert re.search(r"^numpy==", words, re.MULTILINE)
+
+
+def test_what_hangs_the_daemon_in_systemd_still_finds_its_place() -> None:
+    """Else those tests, which run as root only, would find that nothing hangs."""
+    path = f"{ROOT / 'tests' / 'systemd' / 'hang'}:{ROOT}:{ROOT / 'client' / 'src'}"
+    command = [sys.executable, "-c", "import sitecustomize; sitecustomize.hanging  # sambertd"]
+    environ = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, capture_output=True, text=True, env=environ)
+    assert (done.returncode, done.stderr) == (0, "")

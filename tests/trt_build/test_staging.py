@@ -83,10 +83,11 @@ def test_what_cannot_be_put_back_is_not_thrown_away(
 
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from trt_build.progress import ending_in_order
 from trt_build.staging import staging
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run behind `&`
 with ending_in_order(), staging(Path(sys.argv[1])) as place:
     print(place, flush=True)
     time.sleep(60)

@@ -14,12 +14,12 @@ from typing import Any
 if any("sambertd" in word for word in sys.orig_argv):
     server: Any = importlib.import_module("daemon.server")
     worker: Any = importlib.import_module("daemon.worker")
-    advance, load = worker._advance, server.load_voices
+    next_chunk, load = worker._next_chunk, server.load_voices
 
     def hanging(job: Any) -> Any:
-        if "卡住" in "".join(job.texts):
+        if any("卡住" in text for text, _ in job.texts):
             time.sleep(3600)
-        return advance(job)
+        return next_chunk(job)
 
     def slow(*arguments: Any, **options: Any) -> Any:
         tell = arguments[4]
@@ -27,5 +27,5 @@ if any("sambertd" in word for word in sys.orig_argv):
         time.sleep(float(os.environ.get("LOAD_S", "0")))
         return load(*arguments, **options)
 
-    worker._advance, server.load_voices = hanging, slow
+    worker._next_chunk, server.load_voices = hanging, slow
     server.STALL_S = 2.0
