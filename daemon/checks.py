@@ -11,7 +11,8 @@ from daemon.markup import spoken_chars
 from daemon.playback import Speaker
 from daemon.reports import Life
 from daemon.scheduler import RefusedError
-from daemon.voices import Shelf, SpeakingVoice
+from daemon.speaking_voice import SpeakingVoice
+from daemon.voices import Shelf
 from engines.errors import LexiconError
 from engines.text.lexicon import Entry, Lexicon
 

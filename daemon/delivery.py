@@ -64,6 +64,7 @@ class Deliverer:
 
     def pump(self, now: float, forget: Callable[[Stream], None]) -> None:
         """Hand over all that can be now; `forget` is told of every stream that ended."""
+        self._scheduler.expire(now)
         for stream in self._scheduler:
             told = self._tell_marks(stream, now)
             if stream.streams and told:
@@ -75,7 +76,6 @@ class Deliverer:
         for stream in self._scheduler:
             self._tell_start(stream)
             self._progress.tell(stream, now)
-        self._scheduler.expire(now)
         while finished := self._scheduler.take_finished():  # a `done` may find its client gone
             for finish in finished:
                 forget(finish.stream)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sambertd_client.protocol import Markup, PhraseUse
 
 from daemon.pcm import PcmForm
-from daemon.voices import AudioChunk, SpeakingVoice
+from daemon.speaking_voice import AudioChunk, SpeakingVoice
 from daemon.warned import Warnings
 from engines.style import Style
 from engines.text.flow import Text, TextFlow

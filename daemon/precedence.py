@@ -32,8 +32,12 @@ def rank(stream: Stream) -> int:
 
 
 def first_on_air(streams: Iterable[Stream]) -> Stream | None:
-    """Of the streams for the speaker, in their order of arrival, the one it plays next."""
-    return min((s for s in streams if s.plays), key=rank, default=None)
+    """Of the streams for the speaker, in their order of arrival, the one it plays next.
+
+    One whose text is still to come keeps nobody waiting.
+    """
+    due = (s for s in streams if s.plays and (s.outbox or not s.starved))
+    return min(due, key=rank, default=None)
 
 
 def shares_sink(stream: Stream, other: Stream) -> bool:

@@ -50,6 +50,7 @@ class Life:
     detail: str = "loading voices"
     started: float = field(default_factory=time.monotonic)
     instance: str = field(default_factory=lambda: os.urandom(8).hex())
+    stalled: str = ""  # the part that gives no sign of life, while systemd is not told of any
 
 
 def welcome(
@@ -138,6 +139,7 @@ def status(
         ttfa_ms_p50=stats.ttfa_ms_p50(),
         engines=engines,
         problems=problems,
+        stalled=life.stalled,
         cache=cache_figures(shelf),
         speaker=wire.SpeakerStatus(
             available=sound.available,

@@ -48,6 +48,7 @@ class Scheduler:
         pause_s: float = 600.0,
     ) -> None:
         self.limit(in_work, waiting, stall_s, per_client, append_s, pause_s)
+        self.spare = 0  # places beyond open_limit
         self._streams: dict[tuple[bytes, str], Stream] = {}
         self._finished: list[Finish] = []
         self._turns = itertools.count(1)
@@ -131,9 +132,9 @@ class Scheduler:
     def next_turn(self) -> Stream | None:
         """The stream whose next chunk the engine shall make now; asked while no turn is under way.
 
-        See `daemon.turns`; `open_limit` of them have a place at once.
+        See `daemon.turns`; `open_limit` of them have a place at once, and `spare` newcomers.
         """
-        chosen = turns.next_of(self._streams.values(), self.open_limit)
+        chosen = turns.next_of(self._streams.values(), self.open_limit, self.spare)
         if chosen is not None:
             chosen.started, chosen.turn = True, next(self._turns)
         return chosen

@@ -245,12 +245,13 @@ class Server:
         return min(longest, self._notifier.watchdog_s / 3 or longest)
 
     def _ping(self, now: float) -> None:
-        """Tell systemd that all is well, while it is."""
+        """Tell systemd, and who asks for the status, that all is well, while it is."""
+        stuck = self._stuck(now)
+        self._service.stalled(stuck)
         interval = self._notifier.watchdog_s / 3
         if not interval or now < self._next_ping:
             return
         self._next_ping = now + interval
-        stuck = self._stuck(now)
         if not stuck:
             self._notifier.watchdog()
         elif stuck != self._stuck_part:

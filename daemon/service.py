@@ -82,9 +82,14 @@ class Service:
         """What is being done, in words; from any thread."""
         self._life.detail = detail
 
+    def stalled(self, part: str) -> None:
+        """What gives no sign of life now; "": nothing."""
+        self._life.stalled = part
+
     def ready(self, shelf: Shelf) -> None:
         self._utterances.shelf = shelf
         self._scheduler.open_limit = min(self._config.limits.in_work, shelf.streams)
+        self._scheduler.spare = shelf.spare
         self._life.state, self._life.detail = "ready", "ready"
         self._deliverer.events.tell("state", "ready")
         self._shelving.begin()

@@ -3,8 +3,10 @@
 A stream that waits is begun as soon as a place is free: by priority, then of the client with the
 fewest in work, then the oldest. Else: first audio first, then those with room in their outbox, the
 speaker (it runs dry) before all else, then the client that waited longest, its stream that did.
-While somebody waits for a place, a full outbox is no reason to pause: who has a place goes on to
-its end, so a slow client holds up nobody. What is known whole needs neither place nor turn.
+Where all places are taken, a few spare ones are for an important utterance and for those of clients
+who have nothing in work: a client with many long texts does not keep others waiting for their first
+audio. While somebody waits for a place, a full outbox is no reason to pause: who has a place goes
+on to its end, so a slow client holds up nobody. What is known whole needs neither place nor turn.
 """
 
 from __future__ import annotations
@@ -16,15 +18,17 @@ from daemon import precedence
 from daemon.stream import Stream
 
 
-def next_of(streams: Collection[Stream], places: int) -> Stream | None:
+def next_of(streams: Collection[Stream], places: int, spare: int = 0) -> Stream | None:
     """Of the streams, in the order of their arrival, the one to be worked on; None: there is none.
 
-    places: how many of them may be open at once.
+    places: how many of them may be open at once. spare: how many more, of newcomers.
     """
     opened = [s for s in streams if s.started and not s.made and not s.known]
     fresh = _next_fresh(streams, opened)
     if fresh is not None and len(opened) < places:
         return fresh
+    if len(opened) < places + spare and (guest := _guest(streams, opened)) is not None:
+        return guest
     ready = [s for s in opened if fresh is not None or s.has_room]
     last: dict[bytes, int] = {}  # turn of each client
     for stream in opened:
@@ -36,6 +40,13 @@ def _next_fresh(streams: Collection[Stream], opened: list[Stream]) -> Stream | N
     in_work = Counter(stream.client for stream in opened)
     waiting = (s for s in streams if s.waits)
     return min(waiting, key=lambda s: (precedence.rank(s), in_work[s.client]), default=None)
+
+
+def _guest(streams: Collection[Stream], opened: list[Stream]) -> Stream | None:
+    """Of those that wait, the first who shall not wait for others to end."""
+    busy = {stream.client for stream in opened}
+    guests = (s for s in streams if s.waits and (s.client not in busy or not precedence.rank(s)))
+    return min(guests, key=precedence.rank, default=None)
 
 
 def _urgency(stream: Stream) -> tuple[bool, bool, bool, int]:

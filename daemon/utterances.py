@@ -23,9 +23,10 @@ from daemon.precedence import before
 from daemon.prefetching import Prefetcher
 from daemon.reports import Life
 from daemon.scheduler import RefusedError, Scheduler
+from daemon.speaking_voice import SpeakingVoice
 from daemon.stats import Stats
 from daemon.stream import Stream, Whose, Wish
-from daemon.voices import Shelf, SpeakingVoice
+from daemon.voices import Shelf
 from engines.style import Style
 
 if TYPE_CHECKING:

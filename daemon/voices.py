@@ -3,125 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
-from sambertd_client.protocol import Markup
+from typing import TYPE_CHECKING
 
 from daemon.cache_config import CacheConfig
 from daemon.config import EngineConfig
 from daemon.memory import trim
+from daemon.speaking_voice import SpeakingVoice
 from engines.errors import EngineError, VoiceError
-from engines.marks import SpeechMark
 from engines.pack import PACK_FILE
 from engines.store import Store
-from engines.style import Style
-from engines.text.sentence import Unread
 
 if TYPE_CHECKING:
     from daemon.resident import Keeper, Resident
     from engines.one_gpu import OneGpu
     from engines.phrases import PhraseCache
-    from engines.pipeline import PhraseUse
-    from engines.text.lexicon import Lexicon
 
 log = logging.getLogger(__name__)
+SPARE = 2  # places for newcomers while all others are taken
 Tell = Callable[[str], None]
 Build = Callable[[str, Path, Tell], None]
-
-
-class VoiceInfo(Protocol):
-    """What a voice says of itself."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def language(self) -> str: ...
-    @property
-    def licence(self) -> str: ...
-    @property
-    def sample_rate(self) -> int: ...
-    @property
-    def speakers(self) -> tuple[str, ...]: ...
-    @property
-    def emotions(self) -> tuple[str, ...]: ...
-
-
-class AudioChunk(Protocol):
-    """A piece of speech: float32 samples in -1..1, and the sentence they belong to.
-
-    marks: of a whole part of the text, with the first of its pieces. known: kept from earlier, and
-    not made.
-    """
-
-    @property
-    def pcm(self) -> NDArray[np.float32]: ...
-    @property
-    def sentence(self) -> int: ...
-    @property
-    def marks(self) -> Sequence[SpeechMark]: ...
-    @property
-    def known(self) -> bool: ...
-
-
-class SpokenPlan(Protocol):
-    """What a voice is going to say. unread: what is not in it; it grows while it is spoken."""
-
-    @property
-    def unread(self) -> Sequence[Unread]: ...
-
-
-class RecalledSpeech(Protocol):
-    """What a voice says again from memory. unread: what of the text is not in it."""
-
-    @property
-    def chunks(self) -> Iterator[AudioChunk]: ...
-    @property
-    def unread(self) -> Sequence[Unread]: ...
-
-
-class SpeakingVoice(Protocol):
-    """What the daemon asks of a voice.
-
-    `plan` and `stream` raise EngineError for what cannot be spoken. `streams` may be open at once,
-    advanced in turn by one thread. `recall` is what `stream` would give, at once and in no place of
-    theirs, or None where that is not at hand.
-    """
-
-    @property
-    def streams(self) -> int: ...
-
-    @property
-    def info(self) -> VoiceInfo: ...
-    def plan(
-        self,
-        text: str,
-        style: Style,
-        phrases: PhraseUse,
-        /,
-        *,
-        markup: Markup,
-        lexicon: Lexicon | None = None,
-        marks: Collection[str],
-    ) -> SpokenPlan: ...
-    def stream(self, plan: Any, cancelled: Callable[[], bool], /) -> Iterator[AudioChunk]: ...
-    def recall(
-        self,
-        text: str,
-        style: Style,
-        /,
-        *,
-        markup: Markup,
-        marks: Collection[str],
-        lexicon: Lexicon | None = None,
-    ) -> RecalledSpeech | None: ...
-    def warm_up(self) -> None: ...
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +98,15 @@ class Shelf:
     @property
     def streams(self) -> int:
         """How many streams may be open at once, whatever their voices, beside a prefetch."""
+        return max(1, self._places - SPARE)
+
+    @property
+    def spare(self) -> int:
+        """How many more may be, for those who have nothing in work: see daemon/turns.py."""
+        return max(0, self._places - self.streams)
+
+    @property
+    def _places(self) -> int:
         places = min((voice.streams for voice in self.voices.values()), default=1)
         return places if self.phrases is None else places - 1
 
@@ -237,6 +150,7 @@ def load_voices(
         raise VoiceError("voice_unsupported", text) from error
 
     phrases = cache.open() if cache is not None else None
+    streams += SPARE
     if phrases is not None:
         streams += 1  # a place for a prefetch
     options = RuntimeOptions(

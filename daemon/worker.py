@@ -21,7 +21,8 @@ from daemon.job import Job
 from daemon.marking import placed
 from daemon.memory import trim
 from daemon.pcm import pcm_s16le as pcm_s16le
-from daemon.voices import AudioChunk, Shelf
+from daemon.speaking_voice import AudioChunk
+from daemon.voices import Shelf
 from engines.errors import EngineError, TextError, VoiceError
 from engines.marks import SpeechMark
 from engines.text.sentence import Unread

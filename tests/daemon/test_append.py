@@ -66,6 +66,16 @@ def client(quiet_card: QuietCard, start_daemon: Callable[..., LiveDaemon]) -> It
         yield client
 
 
+def test_a_text_that_is_still_to_come_keeps_nobody_waiting_for_the_speaker(client: Client) -> None:
+    empty = client.say("", more=True, sink="speaker")
+    for _ in range(3):
+        empty.append("好")  # no sentence yet
+        assert client.say("快", sink="speaker").wait().why == "end"
+    empty.append("了。")
+    empty.end()
+    assert empty.wait().why == "end"
+
+
 def test_a_sentence_is_spoken_while_the_next_still_comes(client: Client) -> None:
     spoken = client.say("", more=True)
     spoken.append("好好。还没")

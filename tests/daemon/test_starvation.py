@@ -113,3 +113,28 @@ def test_one_client_that_floods_delays_others_no_longer_for_being_many(flood: in
     (other,) = [stream for stream in history.admitted_at if stream.client == bytes([1])]
     assert history.begun_after[other] <= IN_WORK * (LONGEST + 1)
     assert history.ended_after[other] <= 2 * IN_WORK * (LONGEST + 1)
+
+
+def admit(scheduler: Scheduler, client: bytes, name: str, wish: Wish | None = None) -> Stream:
+    return scheduler.admit(client, name, "client", 16000, 99, 0.0, wish or Wish())
+
+
+def test_one_client_with_many_long_texts_keeps_nobody_waiting_for_first_audio() -> None:
+    scheduler = Scheduler(2, 8, 1e9)
+    scheduler.spare = 2
+    for number in range(4):
+        admit(scheduler, b"a", str(number))
+    begun = {scheduler.next_turn() for _ in range(6)}
+    assert {stream.id for stream in begun if stream} == {"0", "1"}, "the spare places are not its"
+    guest = admit(scheduler, b"b", "guest")
+    assert scheduler.next_turn() is guest
+    more = admit(scheduler, b"b", "one more of the guest's")
+    warning = admit(scheduler, b"a", "warning", Wish(priority="important"))
+    assert scheduler.next_turn() is warning
+    late = admit(scheduler, b"c", "late")
+    for _ in range(8):
+        assert scheduler.next_turn() not in (more, late), "the spare places are taken too"
+    scheduler.exhausted(guest, 0.0)
+    assert scheduler.next_turn() is more
+    scheduler.exhausted(more, 0.0)
+    assert scheduler.next_turn() is late

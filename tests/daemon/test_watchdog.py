@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sambertd_client import Client
+from sambertd_client import Client, cli
 
 import daemon.server
 from daemon.config import SpeakerConfig
@@ -58,12 +58,18 @@ def test_an_engine_that_hangs_gets_no_ping(
         speech = client.say("好")
         pings(supervisor, STALL_S + 0.3)
         assert pings(supervisor, 0.5) == 0
-        assert client.status().in_work == 1, "the loop itself is well"
+        status = client.status()
+        assert status.in_work == 1, "the loop itself is well"
+        assert status.stalled == "the engine"
         assert caplog.text.count("the engine gave no sign of life for 0.4 s") == 1
         assert "worker.py" in capfd.readouterr().err, "the stacks of all threads"
+        assert cli.main(["status", "--endpoint", live.endpoint]) == 1
+        assert "STALLED: the engine gives no sign of life" in capfd.readouterr().out
         go_on.set()
         assert speech.read()
         assert pings(supervisor, 0.5) >= 3
+        assert not client.status().stalled
+        assert cli.main(["status", "--endpoint", live.endpoint]) == 0
 
 
 def test_a_sound_system_that_hangs_gets_no_ping(
@@ -86,6 +92,8 @@ def test_a_sound_system_that_hangs_gets_no_ping(
     pings(supervisor, STALL_S + 0.3)
     assert pings(supervisor, 0.5) == 0
     assert "the speaker gave no sign of life for 0.4 s" in caplog.text
+    with Client(live.endpoint) as client:
+        assert client.status().stalled == "the speaker"
     card.present = True
     go_on.set()
     wait_until(lambda: live.server._speaker.state.available)

@@ -57,13 +57,17 @@ def status(options: argparse.Namespace) -> int:
     with connect(options.endpoint, Progress(quiet=options.json)) as client:
         status = client.status()
     if as_json(status, options):
-        return 0
+        return int(bool(status.stalled))
     sound = status.speaker
     print(f"sambertd {status.server_version}, pid {status.pid}, up {status.uptime_s:.0f} s")
     print(f"{status.state}: {status.detail}")
     print(f"voices: {', '.join(status.voices) or 'none'} ({status.broken_voices} broken)")
     for line in status.engines:
         print(f"engines: {line}")
+    if status.stalled:
+        print(
+            f"STALLED: {status.stalled} gives no sign of life; the service is about to be restarted"
+        )
     for line in status.problems:
         print(f"problem: {line}")
     print(f"{status.in_work} in work, {status.waiting} waiting, {status.paused} paused")
@@ -83,7 +87,7 @@ def status(options: argparse.Namespace) -> int:
         )
     else:
         print(f"no speaker: {sound.reason}")
-    return 0
+    return int(bool(status.stalled))
 
 
 def cache_line(kept: wire.CacheFigures | None) -> str:

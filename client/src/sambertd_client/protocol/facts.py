@@ -99,6 +99,7 @@ class StatusReport(Message, tag="status_report", kw_only=True, frozen=True):
     engines: list[str] = msgspec.field(default_factory=list)
     # for people: settings and voices that were not taken when they were read again, and why
     problems: list[str] = msgspec.field(default_factory=list)
+    stalled: str = ""
     cache: Optional[CacheFigures] = None  # None: there is none
 
 
