@@ -54,7 +54,13 @@ class Life:
 
 
 def welcome(
-    request_id: str, life: Life, limits: Limits, speaker: Speaker, live: list[str], role: str
+    request_id: str,
+    life: Life,
+    shelf: Shelf,
+    limits: Limits,
+    speaker: Speaker,
+    live: list[str],
+    role: str,
 ) -> wire.Welcome:
     return wire.Welcome(
         id=request_id,
@@ -67,6 +73,7 @@ def welcome(
         sinks=["client", "speaker"] if speaker.state.available else ["client"],
         rates=(wire.MIN_RATE, wire.MAX_RATE),
         capabilities=list(CAPABILITIES),
+        voices=list(shelf.voices),
         limits=wire.Limits(
             text_chars=limits.text_chars,
             in_work=limits.in_work,

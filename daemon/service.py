@@ -237,7 +237,8 @@ class Service:
         live = self._utterances.live(client) + self._shelving.live(client)
         live += self._reloader.live(client)
         limits, role = self._config.limits, peer.role.name.lower()
-        return reports.welcome(request_id, self._life, limits, self._speaker, live, role)
+        shelf = self._utterances.shelf
+        return reports.welcome(request_id, self._life, shelf, limits, self._speaker, live, role)
 
     def _status(self, request_id: str) -> wire.StatusReport:
         lines, life, queue = self.engines(), self._life, self._scheduler

@@ -114,6 +114,7 @@ def test_speech_that_is_lost_with_its_connection_is_told(daemon: LiveDaemon) -> 
             speech.wait()
         assert client.say("好").read()
         assert other.hello().live == [theirs.id]
+        assert other.hello().voices == [voice.name for voice in other.voices().voices]
         assert theirs.wait().why == "end"
         assert other.hello().live == []
 

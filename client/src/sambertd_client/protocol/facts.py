@@ -38,6 +38,7 @@ class Welcome(Message, tag="welcome", kw_only=True, frozen=True):
     rates: Optional[tuple[int, int]] = None  # Hz, lowest and highest that `say` may ask for
     capabilities: list[str] = msgspec.field(default_factory=list)
     role: str = ""  # of this connection: "read", "speak" or "admin"
+    voices: list[str] = msgspec.field(default_factory=list)  # their names, the default first
     live: Optional[list[str]] = None  # ids of this connection's `say` whose `done` is still to come
 
 
