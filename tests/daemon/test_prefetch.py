@@ -113,11 +113,10 @@ def test_requests_are_bounded_and_ids_are_not_used_twice(
 ) -> None:
     start_keeping()
     raws = [raw_client(endpoint) for _ in range(5)]
-    for raw in raws:
+    codes = []
+    for raw in raws:  # one after the other, so that the first are the ones that are live
         for number in range(4):
             raw.send("prefetch", id=str(number), texts=MANY)
-    codes = []
-    for raw in raws:
         for _ in range(4):
             reply = raw.receive()[0]
             while reply["t"] == "prefetching" and reply["done"]:
