@@ -32,7 +32,7 @@ def server(box: Box) -> Iterator[str]:
     box.run(f"cp -p {SETTINGS} /tmp/before.toml")
     yield box.run(commands()[0]).split()[-1]
     box.run(f"cp -p /tmp/before.toml {SETTINGS}; rm -r /var/lib/sambertd/keys")
-    box.run("rm /etc/systemd/system/sambertd.service.d/network.conf")
+    box.run("rm -r /etc/systemd/system/sambertd.service.d")
     box.run("systemctl daemon-reload && systemctl restart sambertd")
 
 
