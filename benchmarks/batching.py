@@ -11,16 +11,15 @@ counts: what else a machine does can only add to a time.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.sentences import SENTENCES
-from benchmarks.speed import BUILT_IN, machine
+from benchmarks.speed import BUILT_IN, keep
 from engines.acoustic import AcousticModel, AcousticSessions, MelStream
 from engines.decoding import Alone, Decoder, Together
 from engines.pack import VoicePack
@@ -132,9 +131,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     rows = measure(args.voice, args.rounds)
     print(table(rows))
-    if args.json:
-        figures = {"machine": machine(), "rows": [asdict(row) for row in rows]}
-        args.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    keep(args.json, rows)
     return 0
 
 

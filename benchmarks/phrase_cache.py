@@ -14,7 +14,6 @@ the first audio to the socket, "client" from sending the request until that audi
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import subprocess
 import sys
@@ -22,14 +21,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from sambertd_client import Client
 from sambertd_client.endpoint import is_listening
 
 from benchmarks.sentences import SENTENCES
-from benchmarks.speed import BUILT_IN, machine
+from benchmarks.speed import BUILT_IN, keep
 
 BUSY = (0, 2)  # other clients
 LONG = "展厅的灯光渐渐暗下来，大家安静地等待演出开始，舞台上的机器人向观众挥了挥手。"
@@ -211,9 +210,7 @@ def main(argv: list[str] | None = None) -> int:
         print("warmth ...", file=sys.stderr, flush=True)
         rows += warmth(endpoint)
     print(table(rows))
-    if args.json:
-        figures = {"machine": machine(), "rows": [asdict(row) for row in rows]}
-        args.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    keep(args.json, rows)
     return 0
 
 

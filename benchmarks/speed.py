@@ -20,12 +20,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from benchmarks.sentences import SENTENCES
 
@@ -164,6 +166,13 @@ def write_full(folder: Path) -> Path:
     from benchmarks import random_voice
 
     return random_voice.write(random_voice.full_size(), folder, "full")
+
+
+def keep(path: Path | None, rows: Sequence[Any]) -> None:
+    """Write the rows of a table, dataclasses, as JSON with the machine they were measured on."""
+    if path is not None:
+        figures = {"machine": machine(), "rows": [asdict(row) for row in rows]}
+        path.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
 
 
 def machine() -> dict[str, str | int | None]:

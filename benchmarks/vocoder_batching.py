@@ -10,15 +10,14 @@ else a machine does can only add to a time. Only the processor is measured.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.speed import BUILT_IN, machine
+from benchmarks.speed import BUILT_IN, keep
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
 from engines.session import Floats
@@ -127,9 +126,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     rows = measure(args.voice, args.rounds)
     print(table(rows))
-    if args.json:
-        figures = {"machine": machine(), "rows": [asdict(row) for row in rows]}
-        args.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    keep(args.json, rows)
     return 0
 
 

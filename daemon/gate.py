@@ -13,11 +13,11 @@ import time
 import zmq
 
 from daemon.key_ring import KeyRing
+from daemon.seldom import Seldom
 
 log = logging.getLogger(__name__)
 DOMAIN = b"sambertd"
 ENDPOINT = "inproc://zeromq.zap.01"
-LOG_EVERY_S = 60.0  # the same refusal
 MOST_REFUSALS = 100  # remembered
 
 
@@ -30,7 +30,7 @@ class Gate:
         self.socket.bind(ENDPOINT)
         self._ring = ring
         self._secret = os.urandom(16).hex()
-        self._told: dict[tuple[str, str], float] = {}
+        self._seldom = Seldom(MOST_REFUSALS)
 
     def guard(self, socket: zmq.Socket[bytes], server_secret: str) -> None:
         """What a socket binds from now on takes encrypted connections through this gate only."""
@@ -70,13 +70,7 @@ class Gate:
         self.socket.close()
 
     def _tell(self, address: str, public: str) -> None:
-        now = time.monotonic()
-        about = (address, public)
-        if now < self._told.get(about, 0.0):
-            return
-        if len(self._told) >= MOST_REFUSALS:
-            self._told = {one: until for one, until in self._told.items() if now < until}
-            if len(self._told) >= MOST_REFUSALS:
-                return
-        self._told[about] = now + LOG_EVERY_S
-        log.warning("refused at %s: key %s... is not allowed", address, public[:16] or "without")
+        if self._seldom.due((address, public), time.monotonic()):
+            log.warning(
+                "refused at %s: key %s... is not allowed", address, public[:16] or "without"
+            )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from sambertd_client import Client
 
@@ -35,6 +36,15 @@ def missing() -> str:
             "to play without a sound card"
         )
     return ""
+
+
+def sink_of(folder: Path, names: tuple[str, ...] = SINKS[:1]) -> Iterator[Sink]:
+    """For a fixture: a sound server that is stopped in the end; the test is skipped without."""
+    if missing():
+        pytest.skip(missing())
+    sink = Sink(folder, names)
+    yield sink
+    sink.stop()
 
 
 class Sink:

@@ -13,17 +13,13 @@ import pytest
 
 from daemon.doctor import main
 from daemon.sound_check import SENTENCE
-from tests.daemon.sink import Sink, missing, playing, samples, speech, without_gaps
+from tests.daemon.sink import Sink, playing, samples, sink_of, speech, without_gaps
 from tests.daemon.tone import RATE
 
 
 @pytest.fixture
 def sink(folder: Path) -> Iterator[Sink]:
-    if missing():
-        pytest.skip(missing())
-    sink = Sink(folder)
-    yield sink
-    sink.stop()
+    yield from sink_of(folder)
 
 
 def doctor(sink: Sink, folder: Path, *options: str) -> tuple[int, str]:

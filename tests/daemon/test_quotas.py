@@ -88,7 +88,7 @@ def test_a_refusal_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> 
     assert "load is for admins (not_allowed)" in caplog.records[0].getMessage()
     for number in range(5000):
         refusals.note(f"key {number}", "rate_limited", "too much", 61.0)
-    assert len(refusals._told) <= 1000
+    assert len(refusals._seldom) <= 1000
 
 
 def test_what_is_remembered_is_bounded_and_the_greedy_are_not_forgotten() -> None:

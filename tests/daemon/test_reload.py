@@ -25,7 +25,7 @@ from daemon.config import Config, Limits, SpeakerConfig, load
 from daemon.settled import change
 from daemon.toml_text import written
 from tests.daemon.live import Listener, RawClient
-from tests.daemon.sink import Sink, missing, playing, speech, wait_until, without_gaps
+from tests.daemon.sink import Sink, playing, sink_of, speech, wait_until, without_gaps
 
 TEXT = "电梯正在上行，请站稳扶好。"
 LONG = "今天天气真好，阳光洒在窗台上。" * 12
@@ -283,11 +283,7 @@ def test_one_reload_at_a_time_and_a_stop_does_not_wait_for_it(start: Start, pack
 
 @pytest.fixture
 def sink(folder: Path) -> Iterator[Sink]:
-    if missing():
-        pytest.skip(missing())
-    sink = Sink(folder, ("ci", "second"))
-    yield sink
-    sink.stop()
+    yield from sink_of(folder, ("ci", "second"))
 
 
 @pytest.mark.audio

@@ -12,7 +12,15 @@ import pytest
 from sambertd_client import Client, SpeechError
 from sambertd_client.protocol import SpeakerStatus
 
-from tests.daemon.sink import Sink, missing, playing, samples, speech, wait_until, without_gaps
+from tests.daemon.sink import (
+    Sink,
+    playing,
+    samples,
+    sink_of,
+    speech,
+    wait_until,
+    without_gaps,
+)
 from tests.daemon.tone import RATE
 
 pytestmark = pytest.mark.audio
@@ -20,11 +28,7 @@ pytestmark = pytest.mark.audio
 
 @pytest.fixture
 def sink(folder: Path) -> Iterator[Sink]:
-    if missing():
-        pytest.skip(missing())
-    sink = Sink(folder)
-    yield sink
-    sink.stop()
+    yield from sink_of(folder)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.sink import SINKS, Sink, missing, playing, speech, without_gaps
+from tests.daemon.sink import SINKS, Sink, playing, sink_of, speech, without_gaps
 
 ROOT = Path(__file__).resolve().parents[2]
 COPY = re.compile(r"systemctl cat sambertd\.\$kind \| sed '([^']+)'")
@@ -17,11 +17,7 @@ COPY = re.compile(r"systemctl cat sambertd\.\$kind \| sed '([^']+)'")
 
 @pytest.fixture
 def sink(folder: Path) -> Iterator[Sink]:
-    if missing():
-        pytest.skip(missing())
-    sink = Sink(folder, SINKS)
-    yield sink
-    sink.stop()
+    yield from sink_of(folder, SINKS)
 
 
 @pytest.mark.audio
