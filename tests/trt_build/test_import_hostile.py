@@ -104,6 +104,15 @@ def exported(folder: Path) -> None:
         export_vocoder(load_generator(folder))
 
 
+@pytest.mark.parametrize("name", ["channels", "out_channels", "kernel_size"])
+def test_layers_without_weights_are_refused_without_a_warning(
+    pair: Path, tmp_path: Path, name: str
+) -> None:
+    voc = Path(shutil.copytree(pair / "voc", tmp_path / "voc"))
+    change_params(voc, **{name: 1 if name == "channels" else 0})
+    assert code_of(lambda: exported(voc))
+
+
 @pytest.mark.parametrize("value", [0, 5, -1, 10**6, "abc", None, 0.5, float("nan"), True, [2]])
 @pytest.mark.parametrize(
     "name", ["encoder_num_heads", "decoder_num_heads", "pnca_band", "postnet_shift", "max_len"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,7 +115,8 @@ def _made(make: Callable[[], M], state: State, folder: Path, path: Path) -> M:
     Raises:
         ExportError: config_incomplete, config_unreadable, checkpoint_mismatch, weights_not_finite.
     """
-    with _fitting(folder), torch.device("meta"):
+    with _fitting(folder), torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of empty tensors, which the check refuses
         shapes = make()
     _check(shapes.state_dict(), {**_constants(shapes), **state}, path)
     with _fitting(folder):
