@@ -238,7 +238,7 @@ class Scheduler:
         """Hold the streams with this id, None: any; those that were not held yet."""
         chosen = [s for s in self._chosen(whose, request_id) if not s.paused]
         for stream in chosen:
-            stream.paused_since, stream.blocked_since = now, None
+            stream.paused_since, stream.blocked_since, stream.starved_since = now, None, None
         return chosen
 
     def resume(self, whose: Whose, request_id: str | None) -> list[Stream]:

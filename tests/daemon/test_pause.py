@@ -148,6 +148,22 @@ def test_a_pause_is_no_stall_and_holds_no_place_before_its_start() -> None:
     assert [*scheduler] == [second]
 
 
+def test_a_pause_is_no_lack_of_text() -> None:
+    """Who pauses a text in pieces has its whole patience again when it goes on."""
+    scheduler = Scheduler(1, 3, stall_s=5.0, append_s=10.0, pause_s=500.0)
+    stream = scheduler.admit(b"c", "1", "speaker", RATE, 0, 0.0)
+    scheduler.starve(stream)
+    scheduler.expire(1.0)
+    scheduler.pause(Whose(b"c"), "1", 8.0)
+    scheduler.expire(100.0)
+    scheduler.resume(Whose(b"c"), "1")
+    scheduler.expire(109.0)
+    scheduler.expire(118.0)
+    assert [*scheduler] == [stream]
+    scheduler.expire(119.0)
+    assert [finish.code for finish in scheduler.take_finished()] == ["text_stalled"]
+
+
 def test_the_quietest_moment_is_found() -> None:
     sound = np.full(RATE, 9000, "<i2")
     assert quietest(sound.tobytes(), RATE) == RATE - 320, "all alike: the last"
