@@ -251,6 +251,24 @@ def test_a_ring_that_runs_dry_stops_the_clock() -> None:
     stream.samples = RATE
     heard.started(0.0)
     assert heard.count(5.0) == RATE
+    heard.took(RATE, 10.0)
     heard.wrote(Piece(bytes(2 * RATE), 0), 10.0)
     stream.samples = 2 * RATE
     assert heard.count(10.5) == RATE + RATE // 2
+
+
+@given(outage_s=st.floats(0, 20), latency_s=st.sampled_from([0.0, 0.05, 0.3]))
+def test_a_card_that_is_away_stops_the_clock(outage_s: float, latency_s: float) -> None:
+    stream = Stream(b"c", "1", "speaker", RATE, 0, 0.0)
+    heard, now, handed = Heard(stream, latency_s), 0.0, 0
+    heard.wrote(Piece(bytes(8 * RATE), 0), 0.0)
+    stream.samples = 4 * RATE
+    heard.started(0.0)
+    for tick in range(int((2 + outage_s) * 50)):
+        now = tick / 50
+        if not 1 <= now < 1 + outage_s:
+            handed += RATE // 50
+        heard.took(handed, now)
+        assert heard.count(now) <= handed
+    lag = handed - heard.count(now)
+    assert lag <= (0.1 + 2 * latency_s) * RATE, "and goes on with the card"
