@@ -6,13 +6,15 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
 import zmq
 from sambertd_client import Client
 
-from tests.daemon.live import Connect, LiveDaemon
+from daemon.transport import MAX_PARTS, MAX_REST, Transport, Waker
+from tests.daemon.live import Connect, LiveDaemon, RawClient
 from tests.daemon.tone import SLOW
 
 
@@ -56,6 +58,30 @@ def test_too_many_parts(daemon: LiveDaemon, raw_client: Connect, count: int) -> 
     client.socket.send_multipart([msgpack.packb({"v": 1, "t": "hello", "id": "1"})] * count)
     assert client.receive()[0]["code"] == "bad_frames"
     still_serves(daemon)
+
+
+def test_a_message_of_endless_parts_is_thrown_away_bit_by_bit(folder: Path) -> None:
+    """The loop does its other work between: nobody's speech waits, and systemd sees it alive."""
+    waker, endpoint = Waker(), f"ipc://{folder / 'd.sock'}"
+    transport = Transport(waker)
+    transport.bind(endpoint, folder / "d.sock")
+    hostile, honest = RawClient(endpoint), RawClient(endpoint)
+    hostile.socket.send_multipart([b"part"] * 50_000)
+    got: list[list[bytes]] = []
+    rounds = 0
+    until = time.monotonic() + 30
+    while [b"hello"] not in got:
+        assert time.monotonic() < until, got
+        transport.wait(0.1)
+        came = [received.frames for received in transport.receive()]
+        if came == [[b"part"] * MAX_PARTS]:
+            honest.socket.send(b"hello")
+        rounds += 1
+        got += came
+    assert got == [[b"part"] * MAX_PARTS, [b"hello"]]
+    assert rounds >= (50_000 - MAX_PARTS) // MAX_REST
+    hostile.close(), honest.close()
+    transport.close(), waker.close()
 
 
 def test_an_oversize_frame_drops_only_its_sender(daemon: LiveDaemon, raw_client: Connect) -> None:
