@@ -181,8 +181,7 @@ class Deliverer:
             if stream.playing_ms is None:
                 stream.first_audio = speaker.started_at
                 stream.playing_ms = 1000 * (speaker.started_at - stream.admitted)
-            playing = wire.Playing(id=stream.id, ttfa_ms=stream.playing_ms, at=heard.first)
-            self.reply(stream.client, playing)
+            self._tell_playing(stream, heard.first)
         if stream.made and not stream.outbox and not self._tail_written:
             self._tail_written = speaker.end()
         if self._tail_written and speaker.drained(now):
@@ -193,6 +192,16 @@ class Deliverer:
         reason = self._speaker.lost_for(LOST_GRACE_S)
         if reason:
             self._scheduler.failed(stream, wire.SPEAKER_UNAVAILABLE, reason)
+
+    def catch_up(self, stream: Stream, now: float) -> None:
+        """Tell whoever took a stream over what was told before and still holds."""
+        stream.progress = None
+        if stream.sounds and stream.announced and self._heard is not None:
+            self._tell_playing(stream, self._heard.handed(now))
+
+    def _tell_playing(self, stream: Stream, at: int) -> None:
+        assert stream.playing_ms is not None, "it has not sounded"
+        self.reply(stream.client, wire.Playing(id=stream.id, ttfa_ms=stream.playing_ms, at=at))
 
     def hand_over(self, stream: Stream) -> None:
         """Tell whoever asked for a stream that another request gets its replies from now on."""

@@ -64,6 +64,10 @@ class Heard:
         played = int((now - self._since - self._latency_s) * self._stream.rate)
         return self._base + played
 
+    def handed(self, now: float) -> int:
+        """The sample that the card is given now."""
+        return self.count(now + self._latency_s)
+
     def take_back(self, now: float) -> None:
         """Put what was not heard back into the outbox, from the beginning of the word at hand.
 

@@ -66,6 +66,23 @@ class Job:
         same_rate = here.sample_rate == there.sample_rate
         return same_rate and speaker_known and self.style.emotion in there.emotions
 
+    def recall(self) -> bool:
+        """Whether all of it is known, and so is said without the engine, on this very voice."""
+        if self.more or self.phrases not in ("use", "recall"):
+            return False
+        known = self.voice.recall(
+            self.texts[0].text,
+            self.style,
+            markup=self.markup,
+            marks=self.kinds,
+            lexicon=self.lexicon,
+        )
+        if known is None:
+            return False
+        self.chunks, self.unread = known.chunks, known.unread
+        self.spoken += len(self.texts.popleft().text)
+        return True
+
     def note(self) -> None:
         """Take up what has not been read lately."""
         fresh = self.unread[self.noted :]

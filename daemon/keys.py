@@ -30,7 +30,11 @@ class Known:
 
 
 class Keys:
-    """The last MOST_KEYS keys; of those that have ended, those of the last KEPT_S seconds."""
+    """The last MOST_KEYS keys; of those that have ended, those of the last KEPT_S seconds.
+
+    One that ended in an error, or with its connection, is forgotten: who sends it again wants it
+    tried again. Cancelled and superseded were asked for, and stay so.
+    """
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Known] = OrderedDict()
@@ -42,9 +46,13 @@ class Keys:
             self._known.popitem(last=False)
 
     def finished(self, stream: Stream, done: wire.Done, now: float) -> None:
-        known = self._known.get(stream.wish.key or "")
-        if known is not None and known.stream is stream:
-            known.done, known.ended = done, now
+        key = stream.wish.key or ""
+        known = self._known.get(key)
+        if known is None or known.stream is not stream:
+            return
+        known.done, known.ended = done, now
+        if done.why == "error" or stream.deserted:
+            del self._known[key]
 
     def find(self, key: str | None, now: float) -> Known | None:
         known = self._known.get(key or "")

@@ -30,8 +30,12 @@ class Pace:
         """Of the engine's first turn for an utterance."""
         self.first_s += WEIGHT * (took_s - self.first_s)
 
-    def start_s(self, newcomer: Stream, live: Iterable[Stream], places: int) -> float:
+    def start_s(self, newcomer: Stream, live: Iterable[Stream], places: int) -> float | None:
         """Seconds until the first audio of a newcomer; `places` may be in work at once."""
+        if newcomer.paused:
+            return None
+        if newcomer.first_audio is not None:
+            return 0.0
         ahead = precedence.before(newcomer, live)
         first_s = 0.0 if newcomer.known else self.first_s
         if newcomer.plays:

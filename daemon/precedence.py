@@ -47,9 +47,12 @@ def shares_sink(stream: Stream, other: Stream) -> bool:
     return stream.sink == other.sink and stream.client == other.client
 
 
-def before(newcomer: Stream, live: Iterable[Stream]) -> list[Stream]:
-    """The live streams that go before a newcomer."""
-    return [s for s in live if s is not newcomer and not s.paused and rank(s) <= rank(newcomer)]
+def before(stream: Stream, live: Iterable[Stream]) -> list[Stream]:
+    """Of the live streams, in the order of their arrival, those that go before this one."""
+    arrived = list(live)
+    place = arrived.index(stream) if stream in arrived else len(arrived)
+    mine = rank(stream), place
+    return [s for at, s in enumerate(arrived) if not s.paused and (rank(s), at) < mine]
 
 
 def superseded(newcomer: Stream, live: Iterable[Stream]) -> list[Stream]:

@@ -263,6 +263,7 @@ class Scheduler:
         """A client is gone: what was for it ends; what it said to the speaker is still heard."""
         for stream in self:
             if stream.client == client and not stream.plays:
+                stream.deserted = True
                 self._end(stream, "cancelled")
             elif stream.client == client:
                 stream.leave_behind()

@@ -75,6 +75,7 @@ class Stream:
     started: bool = False  # has a place in the engine, or has had it to the end
     made: bool = False  # the engine has nothing more to give
     ended: bool = False
+    deserted: bool = False  # it has ended because its client was gone
     turn: int = 0
     seq: int = 0  # pieces taken
     samples: int = 0  # samples taken

@@ -8,6 +8,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from sambertd_client import protocol as wire
 
 from daemon import marking
@@ -233,7 +234,7 @@ class Utterances:
         most: int | None,
     ) -> None:
         """A new utterance. Raises RefusedError."""
-        now, pace = time.monotonic(), self._deliverer.pace
+        now = time.monotonic()
         words = lexicon(say.lexicon)
         form = PcmForm(voice.info.sample_rate, say.rate, say.format)
         chars, kinds = spoken_chars(say.text, say.markup), frozenset(say.marks)
@@ -248,48 +249,45 @@ class Utterances:
         job = Job(voice, texts, style, form, say.cache, say.more, say.markup, words, timed)
         job.warnings = stream.warnings
         self._jobs[stream] = job
-        self._recall(stream, job)
+        stream.known = stream.started = job.recall()
         if say.more:
             job.append(say.text)
             if not job.texts:
                 self._scheduler.starve(stream)
-        ahead = before(stream, self._scheduler)
         accepted = wire.Accepted(
             id=say.id,
             voice=voice.info.name,
             rate=form.rate,
             format=form.name,
-            position=0 if stream.known and not stream.plays else len(ahead),
-            start_s=pace.start_s(stream, self._scheduler, self._scheduler.open_limit),
+            position=0,
             instance=self._life.instance,
         )
+        accepted = self._placed(accepted, stream)
         if key is not None:
             self._deliverer.keys.remember(key, stream, accepted)
         self._stats.accept(stream)
         self._deliverer.reply(client, accepted)
         self._deliverer.events.about("accepted", stream)
 
-    @staticmethod
-    def _recall(stream: Stream, job: Job) -> None:
-        """What is known whole is said without the engine, on the voice that it is known of."""
-        if job.more or job.phrases not in ("use", "recall"):
-            return
-        text = job.texts[0].text
-        recalled = job.voice.recall(
-            text, job.style, markup=job.markup, marks=job.kinds, lexicon=job.lexicon
+    def _placed(self, accepted: wire.Accepted, stream: Stream) -> wire.Accepted:
+        """What goes before it now, and when it will be heard."""
+        live = self._scheduler
+        begun = stream.first_audio is not None or (stream.known and not stream.plays)
+        return replace(
+            accepted,
+            id=stream.id,
+            position=0 if begun else len(before(stream, live)),
+            start_s=self._deliverer.pace.start_s(stream, live, live.open_limit),
         )
-        if recalled is not None:
-            job.chunks, job.unread = recalled.chunks, recalled.unread
-            job.spoken += len(job.texts.popleft().text)
-            stream.known = stream.started = True
 
     def _said_before(self, client: bytes, say: wire.Say, key: str | None) -> bool:
-        """Whether a request with this key was accepted before: then it is answered as that was.
+        """Whether a request with this key was accepted before: then it is answered for that one.
 
         What a connection was to get as audio cannot be sent again: it is made anew, and only once.
         Raises RefusedError.
         """
-        known = self._deliverer.keys.find(key, time.monotonic())
+        now = time.monotonic()
+        known = self._deliverer.keys.find(key, now)
         if known is None:
             return False
         stream, again = known.stream, (client, say.id)
@@ -299,7 +297,10 @@ class Utterances:
                 return False
             self._deliverer.hand_over(stream)
             self._scheduler.adopt(stream, *again)
-        elif stream.streams:
+            self._deliverer.reply(client, self._placed(known.accepted, stream))
+            self._deliverer.catch_up(stream, now)
+            return True
+        if stream.streams:
             return False
         for answer in known.answers(say.id):
             self._deliverer.reply(client, answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sambertd_client import Client, RefusedError, SpeechError
+from sambertd_client import Client, RefusedError, SpeechError, Utterance
 from sambertd_client import protocol as wire
 
 from daemon.config import SpeakerConfig
@@ -19,6 +20,11 @@ from daemon.stream import Stream, Wish
 from tests.daemon.live import Connect, LiveDaemon
 from tests.daemon.quiet_card import QuietCard
 from tests.daemon.tone import CHUNK, SLOW, tone
+
+
+def until_playing(utterance: Utterance) -> None:
+    while utterance.ttfa_ms is None:
+        list(utterance._take())
 
 
 @pytest.fixture
@@ -46,6 +52,86 @@ def test_a_repeated_request_takes_a_live_one_over(client: Client) -> None:
     assert waiting.wait().why == "end"
     status = client.status()
     assert (status.done, status.superseded) == (2, 0)
+
+
+def test_who_takes_it_over_is_told_where_it_stands(client: Client, raw_client: Connect) -> None:
+    raw = raw_client(client.endpoint)
+    first = client.say("好" * 80, sink="speaker", progress=True, key="k")
+    until_playing(first)
+    waiting = client.say("好" * 20, sink="speaker", key="w")
+    accepted = raw.ask("say", text="好" * 80, sink="speaker", key="k")
+    playing = raw.receive()[0]
+    assert (accepted["t"], accepted["position"], accepted["start_s"]) == ("accepted", 0, 0.0)
+    assert (playing["t"], playing["id"]) == ("playing", "1")
+    assert 0 <= playing["at"] <= 80 * CHUNK
+    assert raw.receive()[0]["t"] == "progress"
+    behind = raw_client(client.endpoint)
+    accepted = behind.ask("say", text="好" * 20, sink="speaker", key="w")
+    assert accepted["position"] == 1
+    assert accepted["start_s"] > 0
+    told = [behind.receive()[0] for _ in range(2)]
+    assert [reply["t"] for reply in told] == ["playing", "done"]
+    assert (told[0]["at"], told[1]["samples"]) == (0, 20 * CHUNK)
+    assert waiting.wait().why == "superseded"
+
+
+def test_what_was_heard_at_a_hand_over_is_what_the_card_is_given(
+    client: Client, raw_client: Connect
+) -> None:
+    first = client.say("好" * 60, sink="speaker", key="k")
+    until_playing(first)
+    client.say("好" * 60, sink="speaker", key="k")
+    begun = time.monotonic()
+    offsets = []
+    for number in range(3):
+        time.sleep(0.1)
+        raw = raw_client(client.endpoint)
+        assert raw.ask("say", text="好" * 60, sink="speaker", key="k", id=str(number))
+        offsets.append(raw.receive()[0]["at"] / 16000)
+        assert offsets[-1] < time.monotonic() - begun + 1
+    assert offsets == sorted(offsets)
+    assert offsets[-1] - offsets[0] > 0.15
+
+
+def test_a_paused_one_stays_paused(client: Client, raw_client: Connect) -> None:
+    raw = raw_client(client.endpoint)
+    first = client.say("好" * 20, sink="speaker", key="k")
+    until_playing(first)
+    client.pause(first.id)
+    accepted = raw.ask("say", text="好" * 20, sink="speaker", key="k")
+    assert (accepted["t"], accepted["start_s"]) == ("accepted", None)
+    assert raw.silent()
+    assert raw.ask("resume", id="r", target="1")["ids"] == ["1"]
+    told = [raw.receive()[0] for _ in range(2)]
+    assert [reply["t"] for reply in told] == ["playing", "done"]
+    assert told[1]["samples"] == 20 * CHUNK
+
+
+@pytest.mark.parametrize("sink", ["speaker", "none"])
+def test_what_ended_in_an_error_is_tried_again(client: Client, sink: wire.Sink) -> None:
+    with pytest.raises(SpeechError) as caught:
+        client.say(SLOW * 4, sink=sink, key="k", deadline_s=0.001).wait()
+    assert caught.value.code == "deadline_passed"
+    assert client.say("好" * 4, sink=sink, key="k").wait().samples == 4 * CHUNK
+    assert client.say("好" * 4, sink=sink, key="k").wait().samples == 4 * CHUNK
+    assert client.status().done == 1
+
+
+def test_what_was_cancelled_stays_so(client: Client) -> None:
+    spoken = client.say(SLOW * 40, sink="none", key="k")
+    client.cancel(spoken.id)
+    assert spoken.wait().why == "cancelled"
+    assert client.say("好", sink="none", key="k").wait().why == "cancelled"
+
+
+def test_what_ended_with_its_connection_is_said_again(client: Client, raw_client: Connect) -> None:
+    raw = raw_client(client.endpoint)
+    said = raw.ask("say", text=SLOW * 400, sink="none", marks=["word"], key="k")
+    assert said["t"] == "accepted"
+    raw.close()
+    while client.status().cancelled == 0:
+        time.sleep(0.01)
+    assert client.say("好", sink="none", key="k").wait().samples == CHUNK
 
 
 def test_audio_for_a_client_is_made_anew(client: Client) -> None:
@@ -173,3 +259,22 @@ def test_keys_are_forgotten_in_the_end() -> None:
     assert last is not None
     assert [type(answer) for answer in last.answers("2")] == [wire.Accepted, wire.Done]
     assert keys.find(str(MOST_KEYS), 10.1 + KEPT_S) is None
+
+
+@pytest.mark.parametrize(
+    ("why", "deserted", "kept"),
+    [
+        ("end", False, True),
+        ("cancelled", False, True),
+        ("superseded", False, True),
+        ("cancelled", True, False),
+        ("error", False, False),
+    ],
+)
+def test_which_ends_are_final(why: wire.Why, deserted: bool, kept: bool) -> None:
+    keys = Keys()
+    accepted = wire.Accepted(id="1", voice="v", rate=16000, position=0, instance="i")
+    stream = Stream(b"c", "1", "none", 16000, 0, 0.0, Wish(key="k"), deserted=deserted)
+    keys.remember("k", stream, accepted)
+    keys.finished(stream, wire.Done(id="1", why=why), 10.0)
+    assert (keys.find("k", 10.0) is not None) == kept
