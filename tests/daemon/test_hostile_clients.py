@@ -80,8 +80,8 @@ def test_a_message_of_endless_parts_is_thrown_away_bit_by_bit(folder: Path) -> N
         got += came
     assert got == [[b"part"] * MAX_PARTS, [b"hello"]]
     assert rounds >= (50_000 - MAX_PARTS) // MAX_REST
-    hostile.close(), honest.close()
-    transport.close(), waker.close()
+    for opened in (hostile, honest, transport, waker):
+        opened.close()
 
 
 def test_an_oversize_frame_drops_only_its_sender(daemon: LiveDaemon, raw_client: Connect) -> None:

@@ -97,8 +97,8 @@ def test_of_a_series_of_progress_the_first_and_the_last_are_heard() -> None:
     scheduler.played(message)
     others[-1].on_air = True
     assert first_on_air(scheduler) is others[-1]
-    for priority in ("message", "text", "notification", "progress"):
-        say(scheduler, priority)  # type: ignore[arg-type]
+    for priority in PRIORITIES[1:]:
+        say(scheduler, priority)
     assert not others[-1].ended, "it is spoken like a message"
     say(scheduler, "important")
     assert others[-1].ended, "a warning waits for nothing but another"
