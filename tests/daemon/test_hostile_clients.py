@@ -123,14 +123,14 @@ def test_a_client_that_vanishes_mid_stream_frees_its_place(
 def test_a_client_without_credit_stalls_only_itself_and_is_dropped(
     start_daemon: Callable[..., LiveDaemon], raw_client: Connect
 ) -> None:
-    daemon = start_daemon(in_work=1, waiting=4, stall_s=1.0)
+    daemon = start_daemon(in_work=1, waiting=4, stall_s=5.0)
     stalled = [raw_client(daemon.endpoint) for _ in range(3)]
     for client in stalled:
         assert client.ask("say", text="好" * 500, credit=0)["t"] == "accepted"
     still_serves(daemon)  # at once, though in_work is 1 and all of it is stalled
     assert all(client.silent(0.01) for client in stalled)
     for client in stalled:
-        done, _ = client.receive(3)
+        done, _ = client.receive()
         assert (done["t"], done["why"], done["code"]) == ("done", "error", "client_stalled")
         assert done["samples"] == 0
 
