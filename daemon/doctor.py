@@ -44,10 +44,9 @@ EXIT_CONFIG = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`sambertctl doctor`."""
-    parser = _parser()
-    options = parser.parse_args(argv)
+    options = parser().parse_args(argv)
     if options.json and options.gpu:
-        parser.error("--json is not for --gpu, whose report is to be read")
+        parser().error("--json is not for --gpu, whose report is to be read")
     logging.getLogger("daemon").addHandler(logging.NullHandler())  # the report says it all
     try:
         config = _config(options)
@@ -122,21 +121,22 @@ def _config(options: argparse.Namespace) -> Config:
     return checked(config)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Of its command line; completion reads it too."""
+    made = argparse.ArgumentParser(
         "sambertctl doctor",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    engines.add_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="the report for programs; not of --gpu")
-    sound = parser.add_argument_group("sound")
+    engines.add_arguments(made)
+    made.add_argument("--json", action="store_true", help="the report for programs; not of --gpu")
+    sound = made.add_argument_group("sound")
     sound.add_argument("--silent", action="store_true", help="look, but play nothing")
     sound.add_argument("--no-sound", action="store_true", help="leave the sound out")
     sound.add_argument("--config", type=Path, metavar="FILE", help="the daemon's settings")
     sound.add_argument("--device", metavar="NAME", help="part of the name of the sound device")
     sound.add_argument("--endpoint", help="of a daemon that may run")
-    return parser
+    return made
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -62,23 +62,66 @@ class Stretches:
         return self._document.manner(place), bisect_right(self._places, place)
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """place: its character of the document. word_end: the character behind the word that it is told
+    at the end of, None where it is told with the word after it. held: behind that word's break too.
+    """
+
+    place: int
+    name: str
+    word_end: int | None = None
+    held: bool = False
+
+
 class Marks:
-    """The marks of a document, handed out with the symbols they stand before."""
+    """The marks of a document, handed out with the symbols they stand before.
+
+    A mark stands at its place in the silence between two words, too: one right behind a word, or
+    before a pause that is asked for, does not wait until that is over.
+    """
 
     def __init__(self, document: Document) -> None:
-        self._marks = list(document.marks)
         text, script = document.script.text, document.script
-        words = (n for n in range(len(text) - 1, -1, -1) if text[n].isalnum())
-        last = next(words, 0)
-        self._end = script.span(last, last + 1)[1] if text else 0
+        self._signs = [
+            (*script.span(n, n + 1), character.isalnum())
+            for n, character in enumerate(text)
+            if not character.isspace()
+        ]
+        self._pauses = [place for place, _ in document.pauses]
+        self._end = next((end for _, end, spoken in reversed(self._signs) if spoken), 0)
+        self._marks = [self._placed(place, name) for place, name in document.marks]
 
     def before(self, spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, str], ...]:
         """Those due with these symbols: (index of the symbol, name); at the end those left."""
         result: list[tuple[int, str]] = []
         for index, (start, end) in enumerate(spans):
-            while self._marks and start < end and self._marks[0][0] <= start:
-                result.append((index, self._marks.pop(0)[1]))
+            while self._marks and (at := _due(self._marks[0], start, end)) is not None:
+                result.append((index + at, self._marks.pop(0).name))
         if spans and max(end for _, end in spans) >= self._end:
-            result += [(len(spans), name) for _, name in self._marks]
+            result += [(len(spans), mark.name) for mark in self._marks]
             self._marks.clear()
         return tuple(result)
+
+    def _placed(self, place: int, name: str) -> _Mark:
+        """Of the signs between two words some stand before the mark, some behind it."""
+        first = bisect_left(self._signs, (place,))
+        begun = next((n for n in range(first - 1, -1, -1) if self._signs[n][2]), None)
+        if begun is None:
+            return _Mark(place, name)
+        after = next((n for n in range(first, len(self._signs)) if self._signs[n][2]), None)
+        word_end = self._signs[begun][1]
+        word_start = self._signs[after][0] if after is not None else place
+        touches, silent = begun == first - 1, after != first and first < len(self._signs)
+        asked = [bisect_left(self._pauses, at) for at in (word_end, place, word_start + 1)]
+        if asked[0] == asked[1] and (asked[1] < asked[2] or (touches and silent)):
+            return _Mark(place, name, word_end, held=not touches)
+        return _Mark(place, name)
+
+
+def _due(mark: _Mark, start: int, end: int) -> int | None:
+    """How far behind the beginning of this symbol it is told, in symbols; None: later."""
+    if start < end:
+        return 0 if mark.place <= start else None
+    ends_here = mark.word_end is not None and start >= mark.word_end  # a break, behind its word
+    return int(mark.held) if ends_here else None

@@ -24,7 +24,7 @@ from engines.text.symbols import symbols
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the reading of a text; 0, or 2 with the reason on stderr if it cannot be read."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     text = arguments.text
     if text == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "replace")
@@ -53,14 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Of its command line; completion reads it too."""
+    made = argparse.ArgumentParser(
         prog="sambertctl text",
         description="Show how a text is read: normalised text, words and what they stand for, "
         "pinyin as spoken, breaks.",
     )
-    parser.add_argument("text", metavar="TEXT", help="the text, or - to read it from stdin")
-    parser.add_argument(
+    made.add_argument("text", metavar="TEXT", help="the text, or - to read it from stdin")
+    made.add_argument(
         "--lexicon",
         metavar="FILE",
         type=Path,
@@ -69,8 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         help="words with readings of their own, a .csv or .toml file; may be given again, and "
         "the last file that has a word settles it",
     )
-    parser.add_argument("--ssml", action="store_true", help="the text is a document of SSML")
-    form = parser.add_mutually_exclusive_group()
+    made.add_argument("--ssml", action="store_true", help="the text is a document of SSML")
+    form = made.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
     form.add_argument("--symbols", action="store_true", help="print only the KAN-TTS symbols")
     form.add_argument(
@@ -79,23 +80,23 @@ def _parser() -> argparse.ArgumentParser:
         help="print a table: each span of the text, what it is read as, its pinyin and phones, and "
         "what is not read",
     )
-    parser.add_argument(
+    made.add_argument(
         "--emoji",
         choices=EMOJI,
         default="drop",
         help="leave emoji out, or name them (default: drop)",
     )
-    parser.add_argument(
+    made.add_argument(
         "--links",
         choices=LINKS,
         default="spell",
         help="spell links and mail addresses, or say 网址 and 邮箱地址 (default: spell)",
     )
-    parser.add_argument("--speaker", default="F7", help="speaker in the symbols (default: F7)")
-    parser.add_argument(
+    made.add_argument("--speaker", default="F7", help="speaker in the symbols (default: F7)")
+    made.add_argument(
         "--emotion", default="neutral", help="emotion in the symbols (default: neutral)"
     )
-    return parser
+    return made
 
 
 def _lexicon(files: Sequence[Path]) -> Lexicon:

@@ -211,7 +211,41 @@ def test_symbols_and_marks_point_into_the_document(plain: Voice) -> None:
     assert first.marks[0][0] == 0
     assert text[slice(*first.spans[first.marks[1][0]])].startswith("3.5")
     assert [name for _, name in second.marks] == ["c", "d"]
-    assert {index for index, _ in second.marks} == {len(second.ids)}
+    ends = len(second.ids)
+    assert [index for index, _ in second.marks] == [ends - 1, ends], "behind the word, and all"
+
+
+@pytest.mark.parametrize(
+    ("between", "place"),
+    [
+        ("<mark name='a'/>", "next"),
+        ("<mark name='a'/><break time='2s'/>", "word"),
+        ("<mark name='a'/>，<break time='2s'/>", "word"),
+        ("，<mark name='a'/><break time='2s'/>", "silence"),
+        ("，<break time='2s'/><mark name='a'/>", "next"),
+        ("<break time='2s'/>，<mark name='a'/>", "next"),
+        ("<break time='1s'/><mark name='a'/><break time='1s'/>", "next"),
+        ("<mark name='a'/>，", "word"),
+        (" <mark name='a'/> ，", "word"),
+        ("，<mark name='a'/>", "next"),
+        ("<mark name='a'/>。", "word"),
+        ("。<mark name='a'/>", "next"),
+        ("。<mark name='a'/><break time='2s'/>", "silence"),
+    ],
+)
+def test_a_mark_is_told_where_it_stands(plain: Voice, between: str, place: str) -> None:
+    chunks = list(plain.stream(plain.plan(speak(f"今天{between}很好。"), markup="ssml")))
+    marks = [mark for chunk in chunks for mark in chunk.marks]
+    (user,) = [mark for mark in marks if mark.kind == "user"]
+    first, last = (mark for mark in marks if mark.kind == "word")
+    assert (first.text, last.text) == ("今天", "很好")
+    if place == "word":
+        assert user.start == first.end
+    elif place == "next":
+        assert user.start == last.start
+    else:
+        assert first.end < user.start < last.start - plain.info.sample_rate
+    assert marks == sorted(marks, key=lambda mark: mark.start)
 
 
 def test_plain_text_has_spans_too(plain: Voice) -> None:
