@@ -47,7 +47,7 @@ listen = ""         # where Prometheus finds figures
 enabled = true
 device = ""         # part of a device name; "" is the system's default, "null" is heard by nobody
 fallback = []       # devices for while that one is not there, by preference: ["HDMI", "", "null"]
-latency_s = 0.1     # of the device: lower answers sooner, and stutters where the machine is busy
+latency_s = 0.08    # of the device: lower answers sooner, and stutters where the machine is busy
 channels = 1        # 2 for a card that plays a single channel on its left side only, at most 8
 gain_db = 0.0       # -60 to 20; what gets too loud is clipped
 lead_in_s = 0.0     # silence before speech that follows a pause of 2 s, at most 2: for amplifiers
@@ -123,7 +123,7 @@ class SpeakerConfig:
     enabled: bool = True
     device: str = ""
     fallback: tuple[str, ...] = ()
-    latency_s: float = 0.1
+    latency_s: float = 0.08
     channels: int = 1
     gain_db: float = 0.0
     lead_in_s: float = 0.0
