@@ -80,9 +80,8 @@ def _texts(options: argparse.Namespace) -> Iterator[str]:
         yield options.text
         return
     decoder = codecs.getincrementaldecoder("utf-8")()
-    source = sys.stdin.buffer
-    read = getattr(source, "read1", source.read)
-    while data := read(1 << 16):
+    source = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+    while data := source.read(1 << 16):  # without a lock that would hold up the process's end
         yield decoder.decode(data)
     yield decoder.decode(b"", final=True)
 
@@ -125,7 +124,7 @@ def _wishes(options: argparse.Namespace) -> dict[str, Any]:
 def _begin(client: Client, text: Text, wishes: dict[str, Any]) -> Utterance:
     if isinstance(text, str):
         return client.say(text, **wishes)
-    return client.say("", more=True, credit=wire.MAX_CREDIT, **wishes)  # while we wait for text
+    return client.say("", more=True, **wishes)
 
 
 def _audio(utterance: Utterance, text: Text) -> Iterator[bytes]:
