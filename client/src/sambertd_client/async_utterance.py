@@ -42,7 +42,8 @@ class AsyncUtterance(Account, AsyncLeaving):
     async def stream(self, texts: Texts) -> AsyncIterator[bytes]:
         """Append each text as it comes, then end; the PCM meanwhile and after, as by iterating.
 
-        Where text comes faster than it is spoken it waits; an error of `texts` cancels.
+        Where text comes faster than it is spoken it waits; an error of `texts` cancels. An Iterable
+        that blocks holds up the event loop: make it an AsyncIterable.
         """
         troubles: list[Exception] = []
         feeding = asyncio.ensure_future(self._feed(texts, troubles))

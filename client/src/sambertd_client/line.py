@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from . import protocol as wire
 from .errors import CONNECTION_LOST, GONE, RESTARTED, NoDaemonError, RefusedError, ReplyError
-from .steps import Look, Steps, Wait
+from .steps import Bell, Look, Steps, Wait
 
 LOOK_S = 1.0  # how long speech may be silent before we look whether the daemon still listens
 LAST_WORDS_S = 0.1
@@ -118,15 +118,17 @@ class Line:
                 raise NoDaemonError(self._silence())
         return inbox.popleft()
 
-    def listen(self, request_id: str, instance: str, check_s: float) -> Steps[None]:
-        """Wait for speech: returns when something has come, or its inbox is gone.
+    def listen(
+        self, request_id: str, instance: str, check_s: float, bell: Bell | None = None
+    ) -> Steps[None]:
+        """Wait for speech: returns when something has come, its inbox is gone, or the bell rings.
 
         instance: of the daemon that speaks it. Silence is fine while that one says every
         `check_s` that it is live. Raises NoDaemonError.
         """
         deadline = time.monotonic() + check_s
-        while self._is_silent(request_id):
-            if (yield Wait(request_id, min(deadline, time.monotonic() + LOOK_S))):
+        while self._is_silent(request_id) and not (bell and bell.rings):
+            if (yield Wait(request_id, min(deadline, time.monotonic() + LOOK_S), bell)):
                 continue
             if (yield from self._is_gone(request_id)):
                 text = (
