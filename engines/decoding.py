@@ -60,10 +60,14 @@ class Alone:
 
     def decode(self, stream: MelStream, out: Outlet) -> None:
         """See `Decoder`."""
-        while not stream.done and not out.stopped():
-            frames = stream.step()
-            self._fill.note(1)
-            out.put(frames)
+        steps = 0
+        try:
+            while not stream.done and not out.stopped():
+                frames = stream.step()
+                steps += 1
+                out.put(frames)
+        finally:
+            self._fill.note(1, steps)
 
 
 @dataclass(eq=False, slots=True)
@@ -119,11 +123,14 @@ class Together:
 
     def _solo(self, own: _Rider) -> None:
         """Steps without ceremony for as long as nobody else is there."""
-        stream, out = own.stream, own.out
-        while len(self._riders) == 1 and not (stream.done or out.full or out.stopped()):
-            frames = stream.step()
-            self._fill.note(1)
-            out.put(frames)
+        stream, out, steps = own.stream, own.out, 0
+        try:
+            while len(self._riders) == 1 and not (stream.done or out.full or out.stopped()):
+                frames = stream.step()
+                steps += 1
+                out.put(frames)
+        finally:
+            self._fill.note(1, steps)
 
     def _round(self, own: _Rider) -> None:
         """One step of all who can take one."""

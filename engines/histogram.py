@@ -26,10 +26,10 @@ class Histogram:
         self._total = 0.0
         self._lock = threading.Lock()
 
-    def note(self, value: float) -> None:
+    def note(self, value: float, times: int = 1) -> None:
         with self._lock:
-            self._counts[bisect_left(self._bounds, value)] += 1
-            self._total += value
+            self._counts[bisect_left(self._bounds, value)] += times
+            self._total += times * value
 
     def counted(self) -> Counted:
         """So far."""

@@ -13,6 +13,9 @@ def test_a_bound_belongs_to_what_is_below_it() -> None:
     for value in (0, 1, 1.5, 2.5, 3, 100):
         seen.note(value)
     assert seen.counted() == ((1.0, 2.5), (2, 2, 2), 108.0)
+    seen.note(2, 3)
+    seen.note(1, 0)
+    assert seen.counted() == ((1.0, 2.5), (2, 5, 2), 114.0)
 
 
 def test_all_threads_count() -> None:

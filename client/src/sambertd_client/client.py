@@ -176,6 +176,7 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
             yield from speech.stream(text)
 
     def close(self) -> None:
+        """Let go of the connection; what it said to the speaker is still spoken."""
         self._hang_up()
         self._context.term()
 
@@ -194,6 +195,7 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
             steps.close()
 
     def _do(self, step: Step) -> bool:
+        self._line.check()
         if isinstance(step, Look):
             return is_listening(self.endpoint)
         return self._pump(step.until, step.bell)

@@ -205,6 +205,7 @@ class Speech:
 
         Raises NoDaemonError.
         """
+        self._line.check()
         if self.done is None and self.id not in self._line.inboxes:
             raise NoDaemonError("this utterance was lost or let go; say it again", GONE)
         check_s = LOOK_S if self._retry_s else self._line.timeout

@@ -103,7 +103,7 @@ class Utterance(Account, Leaving):
 
     def _leave(self, error: BaseException | None) -> None:
         try:
-            if not isinstance(error, NoDaemonError):
+            if not (self._client.closed or isinstance(error, NoDaemonError)):
                 self.cancel()
         finally:
             self._speech.forget()
