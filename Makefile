@@ -155,7 +155,7 @@ $(RUN): requirements.hashes pyproject.toml client/pyproject.toml
 $(DEV): $(RUN) requirements-dev.lock
 	@echo "Installing the development packages into $(VENV) (PyTorch takes its time)"
 	$(call pip_install,-r requirements-dev.lock)
-	tests/packages sound
+	tests/packages sound shells
 	touch $@
 
 $(CI): $(DEV)

@@ -156,12 +156,14 @@ class Deliverer:
 
     def _off_air(self, stream: Stream, now: float) -> None:
         """It has ended, or was paused: then what was not heard goes back to its outbox."""
+        heard = self._heard
+        assert heard is not None, "nothing is on the air"
+        heard.took(self._speaker.handed, now)
         self._speaker.cancel()
         stream.on_air, self._on_air = False, None
-        if self._heard is not None:
-            stream.heard = self._heard.count(now)
-            if not stream.ended:
-                self._heard.take_back(now)
+        stream.heard = heard.count(now)
+        if not stream.ended:
+            heard.take_back(now)
 
     def _play(self, stream: Stream, now: float) -> None:
         speaker, heard = self._speaker, self._heard
@@ -169,6 +171,7 @@ class Deliverer:
         self._check_lost(stream)
         if speaker.started_at is not None:
             heard.started(speaker.started_at)
+        heard.took(speaker.handed, now)
         while stream.outbox and speaker.write(stream.outbox[0].pcm):
             heard.wrote(stream.outbox[0], now)
             self._scheduler.taken(stream, now)

@@ -1,7 +1,7 @@
 """How far the ear is behind the ring: what of an utterance has sounded, and what to take back.
 
-The sound card says when it took the first sample; from there on the clock counts, until the ring
-runs dry. So a card that stutters is taken for one that does not.
+The sound card says when it took the first sample; from there on the clock counts, and waits where
+the card takes no more: the ring ran dry, or the card was lost for a while.
 """
 
 from __future__ import annotations
@@ -34,12 +34,15 @@ class Heard:
         if self._since is None:
             self._since = at
 
+    def took(self, samples: int, now: float) -> None:
+        """So many samples has the card been given in all, this time; asked again and again."""
+        taken = self.first + samples
+        if self._since is not None and self._by_clock(now) >= taken:
+            self._base, self._since = taken, now
+
     def wrote(self, piece: Piece, now: float) -> None:
         """This piece, the first of the outbox, goes to the ring."""
-        samples = self._stream.samples
-        if self._base < samples <= self.count(now):  # the ring ran dry
-            self._base, self._since = samples, now
-        self._written.append((samples, piece))
+        self._written.append((self._stream.samples, piece))
         heard, rate = self.count(now), self._stream.rate
         word = self._word(heard)
         kept = heard - int(REWIND_S * rate)
@@ -54,8 +57,12 @@ class Heard:
         """Samples that have left the card's buffer."""
         if self._since is None:
             return self._base
+        return max(self._base, min(self._stream.samples, self._by_clock(now)))
+
+    def _by_clock(self, now: float) -> int:
+        assert self._since is not None
         played = int((now - self._since - self._latency_s) * self._stream.rate)
-        return max(self._base, min(self._stream.samples, self._base + played))
+        return self._base + played
 
     def handed(self, now: float) -> int:
         """The sample that the card is given now."""

@@ -145,6 +145,12 @@ class Speaker:
         """When the first samples of this utterance were handed to the card."""
         return self._started_at
 
+    @property
+    def handed(self) -> int:
+        """Samples of this utterance, at the rate of its PCM, that were handed to the card."""
+        source, card = self._rates
+        return max(0, self._ring_used.read - self._begin) * source // card
+
     def drained(self, now: float) -> bool:
         """Whether the utterance that has ended was played to its last sample."""
         self._check_ring()
@@ -160,6 +166,8 @@ class Speaker:
         """From the keeper: a device of `rate` Hz starts now."""
         if rate != self._rate:
             self._rate, self._ring = rate, _ring(rate)
+            if self._handed_at is None and self._end is not None:  # the rest is read by nobody
+                self._handed_at = time.monotonic()
         self._cold = True
         self.beat = time.monotonic()
 

@@ -5,8 +5,8 @@ between all utterances for the speaker, whoever asked for them. Streams to clien
 there a priority decides only whose first audio is made first.
 
 Two things are said more precisely than SSIP does. A `progress` that finds the speaker in use is
-postponed until nothing else waits, and then spoken like a `message`: only a newer one of the same
-client takes its place. And an interrupted utterance is over; it is not taken up again.
+postponed until nothing else waits, and then spoken like a `message`: until then only a newer one of
+the same client takes its place. And an interrupted utterance is over; it is not taken up again.
 """
 
 from __future__ import annotations
@@ -90,8 +90,10 @@ def _silences(stream: Stream) -> bool:
 def _gives_way(stream: Stream, newcomer: Stream) -> bool:
     """SSIP's table: whether a live stream ends because of a newcomer, both for the speaker."""
     theirs, ours = stream.wish.priority, newcomer.wish.priority
+    if theirs == "progress" and stream.sounds and stream.postponed:
+        return ours == "important"
     if theirs == "progress" and stream.sounds:
-        return not stream.postponed and ours in ("important", "message", "text")
+        return ours in ("important", "message", "text")
     if theirs == "progress":
         return stream.postponed and ours == "progress" and stream.client == newcomer.client
     if theirs == "notification":

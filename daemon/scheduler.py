@@ -20,7 +20,7 @@ from sambertd_client.protocol import (
 
 from daemon import precedence, turns
 from daemon.patience import Patience
-from daemon.stream import Finish, Piece, Stream, Whose, Wish
+from daemon.stream import MOST_BEHIND, Finish, Piece, Stream, Whose, Wish
 from engines.marks import SpeechMark
 
 BUSY_S = 0.5  # about when a place may be free again
@@ -157,7 +157,7 @@ class Scheduler:
             made = [Piece(pcm, sentence) for pcm in pieces]
             stream.outbox.extend(made)
             stream.know(marks)
-            if stream.sink == "both":
+            if stream.sink == "both" and not stream.left_behind:
                 stream.copies.extend(made)
 
     def starve(self, stream: Stream, took_s: float = 0.0) -> None:
@@ -219,6 +219,8 @@ class Scheduler:
         stream.seq += 1
         stream.samples += len(piece.pcm) // stream.sample_bytes
         stream.sentence = piece.sentence
+        if stream.sink == "both" and stream.seq - stream.copied > MOST_BEHIND:
+            stream.leave_behind()
         self._end_if_taken(stream)
 
     def played(self, stream: Stream) -> None:
@@ -238,7 +240,7 @@ class Scheduler:
         """Hold the streams with this id, None: any; those that were not held yet."""
         chosen = [s for s in self._chosen(whose, request_id) if not s.paused]
         for stream in chosen:
-            stream.paused_since, stream.blocked_since = now, None
+            stream.paused_since, stream.blocked_since, stream.starved_since = now, None, None
         return chosen
 
     def resume(self, whose: Whose, request_id: str | None) -> list[Stream]:
@@ -264,7 +266,7 @@ class Scheduler:
                 stream.deserted = True
                 self._end(stream, "cancelled")
             elif stream.client == client:
-                stream.copies.clear()
+                stream.leave_behind()
                 stream.marks.clear()
                 stream.credit = 0
 

@@ -12,6 +12,7 @@ from sambertd_client.protocol import Policy, Priority, Progress, Scope, Sink, Wh
 from daemon.warned import Warnings
 from engines.marks import SpeechMark
 
+MOST_BEHIND = 1024  # pieces a client may be behind the speaker, with sink="both"
 OUTBOX_CHUNKS = 8  # made ahead of the sink while nobody waits; else at most the whole text's audio
 
 
@@ -63,6 +64,7 @@ class Stream:
     outbox: deque[Piece] = field(default_factory=deque)
     copies: deque[Piece] = field(default_factory=deque)  # for the client, with sink="both"
     copied: int = 0  # copies sent
+    left_behind: bool = False  # its client gets no more of them
     copied_samples: int = 0
     marks: deque[SpeechMark] = field(default_factory=deque)  # that its client is to be sent
     words: deque[Word] = field(default_factory=deque)  # for the speaker, those still to be heard
@@ -123,14 +125,19 @@ class Stream:
 
     @property
     def waits(self) -> bool:
-        """It could be begun."""
-        return not (self.started or self.starved or self.paused)
+        """It could be begun, or gone on with after a lack of text."""
+        return self.has_room and not (self.started or self.starved or self.paused)
 
     def is_late(self, now: float) -> bool:
         """Its deadline has passed without any audio."""
         deadline_s = self.wish.deadline_s
         silent = self.first_audio is None
         return deadline_s is not None and silent and now - self.admitted >= deadline_s
+
+    def leave_behind(self) -> None:
+        """Its client gets no more of what the speaker plays."""
+        self.copies.clear()
+        self.left_behind = True
 
     def learn(self, pieces: tuple[bytes, ...], known: bool) -> None:
         """Count what came from the engine."""

@@ -24,7 +24,8 @@ from daemon.key_ring import KeyRing
 from daemon.peers import Origin
 
 SOCKET_MODE = 0o660
-MAX_PARTS = 8  # read of one message; its rest is thrown away
+MAX_PARTS = 8  # read of one message; its rest is thrown away,
+MAX_REST = 1000  # so many parts before the loop does its other work
 MONITOR, EVENT = "inproc://connections", struct.Struct("=Hi")  # of zmq_socket_monitor(3)
 MAX_BATCH = 64  # messages handled before the loop does its other work
 
@@ -76,6 +77,7 @@ class Transport:
 
     def __init__(self, waker: Waker) -> None:
         self._waker = waker
+        self._rest = False  # whether a message has parts that are still to be thrown away
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         for option, value in (
@@ -154,16 +156,26 @@ class Transport:
     def receive(self) -> Iterator[Received]:
         """Messages that are here now; at most MAX_BATCH, fair to clients."""
         for _ in range(MAX_BATCH):
+            if self._rest and not self._throw_away():
+                return
             try:
                 client = self._socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
             frames: list[bytes] = []
-            while self._socket.getsockopt(zmq.RCVMORE):
-                part = self._socket.recv(zmq.NOBLOCK)
-                if len(frames) < MAX_PARTS:
-                    frames.append(part)
+            while self._socket.getsockopt(zmq.RCVMORE) and len(frames) < MAX_PARTS:
+                frames.append(self._socket.recv(zmq.NOBLOCK))
+            self._rest = len(frames) == MAX_PARTS
             yield Received(client.bytes, self._origin(client), frames)
+
+    def _throw_away(self) -> bool:
+        """Parts of a message that has too many; False: more are left for the next time."""
+        for _ in range(MAX_REST):
+            if not self._socket.getsockopt(zmq.RCVMORE):
+                self._rest = False
+                return True
+            self._socket.recv(zmq.NOBLOCK)
+        return False
 
     def _origin(self, frame: zmq.Frame) -> Origin:
         key = "" if self._gate is None else self._gate.key_of(_fact(frame, "User-Id"))

@@ -2,7 +2,8 @@
 
 It holds what `make install` would fetch: wheels of one Python and one processor, ours among them,
 the built-in voice and the files of the system. Its postinst runs systemd/install, so there is one
-way to install. Nothing is run of what it holds, so packages for another processor can be made.
+way to install. Nothing is run of what it holds, so packages for another processor can be made; the
+sambertctl beside this Python prints the completion.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def build(target: Target, out: Path, wheels: Path | None, extras: list[str], mar
 
 def _put_system(tree: Path) -> None:
     """Units, user, folders, commands, manuals, completion: as `make install` does."""
-    _run("systemd/install", "files", DESTDIR=str(tree), PREFIX="/usr")
+    sambertctl = str(Path(sys.executable).with_name("sambertctl"))
+    _run("systemd/install", "files", DESTDIR=str(tree), PREFIX="/usr", SAMBERTCTL=sambertctl)
     for page in (tree / "usr/share/man").rglob("*.[18]"):
         _compress(page)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
+from typing import NoReturn
 
 from engines.errors import EngineError
 from engines.text.clauses import LONGEST_FIRST, LONGEST_PART, parts
@@ -21,10 +22,15 @@ from engines.text.span_table import padded, rows, table, width
 from engines.text.ssml import read_ssml
 from engines.text.symbols import symbols
 
+EXIT_CODES = """exit codes:
+  0  done
+  2  the command line or the settings are wrong, or a text cannot be read"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the reading of a text; 0, or 2 with the reason on stderr if it cannot be read."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = parser(as_json="--json" in words).parse_args(words)
     text = arguments.text
     if text == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "replace")
@@ -39,7 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             for s in sentences
         ]
     except EngineError as error:
-        print(f"sambertctl text: {error} [{error.code}]", file=sys.stderr)
+        if arguments.json:
+            _tell(error.code, str(error))
+        else:
+            print(f"sambertctl text: {error} [{error.code}]", file=sys.stderr)
         return 2
     if arguments.json:
         told = _structure(text, sentences, shown, unread)
@@ -53,14 +62,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """Tells a wrong command line to programs where they ask for JSON, as all of sambertctl does."""
+
+    as_json = False
+
+    def error(self, message: str) -> NoReturn:
+        if not self.as_json:
+            super().error(message)
+        _tell("usage", message)
+        self.exit(2)
+
+
+def _tell(code: str, text: str) -> None:
+    print(json.dumps({"error": {"code": code, "text": text}}, ensure_ascii=False))
+
+
+def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
+    """Of its command line; completion reads it too."""
+    made = _Parser(
         prog="sambertctl text",
         description="Show how a text is read: normalised text, words and what they stand for, "
         "pinyin as spoken, breaks.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("text", metavar="TEXT", help="the text, or - to read it from stdin")
-    parser.add_argument(
+    made.as_json = as_json
+    made.add_argument("text", metavar="TEXT", help="the text, or - to read it from stdin")
+    made.add_argument(
         "--lexicon",
         metavar="FILE",
         type=Path,
@@ -69,8 +98,8 @@ def _parser() -> argparse.ArgumentParser:
         help="words with readings of their own, a .csv or .toml file; may be given again, and "
         "the last file that has a word settles it",
     )
-    parser.add_argument("--ssml", action="store_true", help="the text is a document of SSML")
-    form = parser.add_mutually_exclusive_group()
+    made.add_argument("--ssml", action="store_true", help="the text is a document of SSML")
+    form = made.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
     form.add_argument("--symbols", action="store_true", help="print only the KAN-TTS symbols")
     form.add_argument(
@@ -79,23 +108,23 @@ def _parser() -> argparse.ArgumentParser:
         help="print a table: each span of the text, what it is read as, its pinyin and phones, and "
         "what is not read",
     )
-    parser.add_argument(
+    made.add_argument(
         "--emoji",
         choices=EMOJI,
         default="drop",
         help="leave emoji out, or name them (default: drop)",
     )
-    parser.add_argument(
+    made.add_argument(
         "--links",
         choices=LINKS,
         default="spell",
         help="spell links and mail addresses, or say 网址 and 邮箱地址 (default: spell)",
     )
-    parser.add_argument("--speaker", default="F7", help="speaker in the symbols (default: F7)")
-    parser.add_argument(
+    made.add_argument("--speaker", default="F7", help="speaker in the symbols (default: F7)")
+    made.add_argument(
         "--emotion", default="neutral", help="emotion in the symbols (default: neutral)"
     )
-    return parser
+    return made
 
 
 def _lexicon(files: Sequence[Path]) -> Lexicon:

@@ -16,6 +16,7 @@ from daemon.config import SpeakerConfig
 from daemon.job import Job, Text, TextFlow
 from daemon.pcm import PcmForm
 from daemon.scheduler import Scheduler
+from daemon.stream import OUTBOX_CHUNKS
 from daemon.worker import Exhausted, Spoken, Starved, step
 from engines.style import Style
 from engines.text.flow import LONG
@@ -206,6 +207,21 @@ def test_a_starved_stream_gets_no_turn_until_it_is_fed() -> None:
     scheduler.fed(stream, 2, ready=False)
     assert scheduler.next_turn() is None
     scheduler.fed(stream, 2, ready=True)
+    assert scheduler.next_turn() is stream
+
+
+def test_text_in_pieces_is_not_made_far_ahead_of_its_sink() -> None:
+    """However much text comes, and whoever waits: what was made first has to go first."""
+    scheduler = Scheduler(1, 3, 5.0)
+    stream = scheduler.admit(b"c", "1", "speaker", 16000, 0, 0.0)
+    for _ in range(3 * OUTBOX_CHUNKS):
+        while (turn := scheduler.next_turn()) is not None:
+            assert turn is stream
+            scheduler.spoke(stream, (bytes(2),), 0, 0.1)
+            scheduler.starve(stream)
+        scheduler.fed(stream, 5, ready=True)
+    assert len(stream.outbox) == OUTBOX_CHUNKS
+    scheduler.taken(stream, 1.0)
     assert scheduler.next_turn() is stream
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from sambertd_client import Client, SpeechError
+from sambertd_client import protocol as wire
 
 from daemon.config import SpeakerConfig
 from daemon.device import NoPortAudioError, SpeakerError, portaudio
@@ -141,6 +143,45 @@ def test_an_utterance_all_handed_over_goes_on_when_the_card_comes_back_the_same(
         card.present = True
         wait_until(lambda: client.status().done == 1)
         assert speech.wait().samples == 20 * 800
+
+
+def test_what_a_lost_card_did_not_play_is_not_taken_for_heard(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    """Held after its return, an utterance goes on no later than it was heard."""
+    daemon = start_daemon(SpeakerConfig())
+    replies: list[wire.Reply] = []
+    with Client(daemon.endpoint) as client:
+        speech = client.say("好" * 60, sink="speaker")
+        speech.on_reply = replies.append
+        wait_until(lambda: len(card.heard) > 16000)
+        card.present = False
+        wait_until(lambda: not client.status().speaker.available)
+        time.sleep(1)
+        back = len(card.heard)
+        card.present = True
+        wait_until(lambda: len(card.heard) > back + 6400)
+        speech.pause()
+        time.sleep(0.2)
+        heard = np.frombuffer(bytes(card.heard), "<i2")
+        sounded = int(np.count_nonzero((heard != 0) | (np.roll(heard, 1) != 0)))
+        speech.resume()
+        assert speech.wait().heard_samples == 60 * 800
+    _, again = (reply for reply in replies if isinstance(reply, wire.Playing))
+    assert 0 < again.at <= sounded
+
+
+def test_a_speaker_is_idle_although_another_card_came_after_the_last_word() -> None:
+    """Else it is never closed, nor another device looked for, until somebody speaks."""
+    speaker = Speaker(SpeakerConfig(), lambda: None)
+    speaker.prepare(16000)
+    speaker.begin(16000)
+    speaker.write(bytes(3200))
+    speaker.fill(bytearray(320), 160, None, SimpleNamespace(output_underflow=False))
+    speaker.cancel()  # its card is lost: nobody takes what is left
+    speaker.prepare(48000)
+    speaker.fill(bytearray(960), 480, None, SimpleNamespace(output_underflow=False))
+    assert speaker.idle_s(time.monotonic() + 5) >= 5
 
 
 def test_a_card_that_goes_without_a_word_is_noticed_by_its_silence(

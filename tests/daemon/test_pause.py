@@ -148,6 +148,22 @@ def test_a_pause_is_no_stall_and_holds_no_place_before_its_start() -> None:
     assert [*scheduler] == [second]
 
 
+def test_a_pause_is_no_lack_of_text() -> None:
+    """Who pauses a text in pieces has its whole patience again when it goes on."""
+    scheduler = Scheduler(1, 3, stall_s=5.0, append_s=10.0, pause_s=500.0)
+    stream = scheduler.admit(b"c", "1", "speaker", RATE, 0, 0.0)
+    scheduler.starve(stream)
+    scheduler.expire(1.0)
+    scheduler.pause(Whose(b"c"), "1", 8.0)
+    scheduler.expire(100.0)
+    scheduler.resume(Whose(b"c"), "1")
+    scheduler.expire(109.0)
+    scheduler.expire(118.0)
+    assert [*scheduler] == [stream]
+    scheduler.expire(119.0)
+    assert [finish.code for finish in scheduler.take_finished()] == ["text_stalled"]
+
+
 def test_the_quietest_moment_is_found() -> None:
     sound = np.full(RATE, 9000, "<i2")
     assert quietest(sound.tobytes(), RATE) == RATE - 320, "all alike: the last"
@@ -235,6 +251,24 @@ def test_a_ring_that_runs_dry_stops_the_clock() -> None:
     stream.samples = RATE
     heard.started(0.0)
     assert heard.count(5.0) == RATE
+    heard.took(RATE, 10.0)
     heard.wrote(Piece(bytes(2 * RATE), 0), 10.0)
     stream.samples = 2 * RATE
     assert heard.count(10.5) == RATE + RATE // 2
+
+
+@given(outage_s=st.floats(0, 20), latency_s=st.sampled_from([0.0, 0.05, 0.3]))
+def test_a_card_that_is_away_stops_the_clock(outage_s: float, latency_s: float) -> None:
+    stream = Stream(b"c", "1", "speaker", RATE, 0, 0.0)
+    heard, now, handed = Heard(stream, latency_s), 0.0, 0
+    heard.wrote(Piece(bytes(8 * RATE), 0), 0.0)
+    stream.samples = 4 * RATE
+    heard.started(0.0)
+    for tick in range(int((2 + outage_s) * 50)):
+        now = tick / 50
+        if not 1 <= now < 1 + outage_s:
+            handed += RATE // 50
+        heard.took(handed, now)
+        assert heard.count(now) <= handed
+    lag = handed - heard.count(now)
+    assert lag <= (0.1 + 2 * latency_s) * RATE, "and goes on with the card"

@@ -97,8 +97,11 @@ def test_of_a_series_of_progress_the_first_and_the_last_are_heard() -> None:
     scheduler.played(message)
     others[-1].on_air = True
     assert first_on_air(scheduler) is others[-1]
+    for priority in PRIORITIES[1:]:
+        say(scheduler, priority)
+    assert not others[-1].ended, "it is spoken like a message"
     say(scheduler, "important")
-    assert not others[-1].ended
+    assert others[-1].ended, "a warning waits for nothing but another"
 
 
 def test_replace_ends_what_the_same_client_said_there_of_this_priority_or_less() -> None:

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sambertd_client.protocol import Priority, Sink
 
 from daemon.scheduler import RefusedError, Scheduler
-from daemon.stream import OUTBOX_CHUNKS, Stream, Whose, Wish
+from daemon.stream import MOST_BEHIND, OUTBOX_CHUNKS, Stream, Whose, Wish
 
 PIECE = (bytes(20),)
 
@@ -90,6 +90,24 @@ def test_what_a_lost_client_said_to_the_speaker_is_still_heard() -> None:
     scheduler.drop(b"c")
     assert [finish.stream.id for finish in scheduler.take_finished()] == ["file"]
     assert len(scheduler) == 1
+
+
+def test_a_client_far_behind_the_speaker_gets_no_more_copies() -> None:
+    """Nobody's memory: an utterance whose text comes in pieces may sound for hours."""
+    scheduler = Scheduler(1, 2, 15.0)
+    stream = admit(scheduler, "s", credit=2, sink="both")
+    for _ in range(MOST_BEHIND + 2):
+        assert step(scheduler) is stream
+        scheduler.taken(stream, 0.0)
+        if scheduler.offer(stream, 0.0) is not None:
+            scheduler.sent(stream, 0.0)
+    assert (stream.copied, len(stream.copies), stream.left_behind) == (2, MOST_BEHIND, False)
+    assert step(scheduler) is stream
+    scheduler.taken(stream, 0.0)
+    scheduler.grant(b"c", "s", 9)
+    assert step(scheduler) is stream
+    assert scheduler.offer(stream, 0.0) is None
+    assert (stream.copied, len(stream.copies)) == (2, 0)
 
 
 class History(RuleBasedStateMachine):

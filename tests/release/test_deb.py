@@ -5,6 +5,7 @@ What it does when installed is in tests/systemd/test_the_package.py.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -34,13 +35,20 @@ def test_the_scripts_call_what_the_installer_knows() -> None:
 
 
 def test_the_files_of_the_system_go_below_the_folder_named(tmp_path: Path) -> None:
-    environ = {"PATH": "/usr/bin:/bin", "DESTDIR": str(tmp_path), "PREFIX": "/usr"}
+    environ = {**os.environ, "DESTDIR": str(tmp_path), "PREFIX": "/usr"}
+    environ["SAMBERTCTL"] = str(Path(sys.executable).with_name("sambertctl"))
     subprocess.run([str(ROOT / "systemd/install"), "files"], env=environ, check=True)
     found = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if not p.is_dir()}
     assert not [name for name in found if name.startswith("etc/")]  # no prompts over settings
     assert "usr/lib/systemd/system/sambertd.service" in found
     assert "usr/share/man/man1/sambertctl.1" in found
-    assert "usr/share/bash-completion/completions/sambertctl" in found
+    for name, mark in (
+        ("usr/share/bash-completion/completions/sambertctl", "complete -F"),
+        ("usr/share/zsh/vendor-completions/_sambertctl", "#compdef sambertctl"),
+        ("usr/share/fish/vendor_completions.d/sambertctl.fish", "complete -c sambertctl"),
+    ):
+        assert mark in (tmp_path / name).read_text("utf-8")
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o644
     assert (tmp_path / "usr/bin/sambertctl").is_symlink()
 
 

@@ -96,6 +96,8 @@ def test_the_package_installs_and_speaks(bare_box: Box, package: Path) -> None:
     assert {"/usr/share/man/man1/sambertctl.1.gz", "/usr/share/man/man8/sambertd.8.gz"} <= listed
     box.run("cmp /etc/sambertd/sambertd.toml /usr/share/sambertd/systemd/sambertd.toml")
     assert {"/usr/bin/sambertctl", "/usr/share/bash-completion/completions/sambertctl"} <= listed
+    assert "/usr/share/zsh/vendor-completions/_sambertctl" in listed
+    assert "/usr/share/fish/vendor_completions.d/sambertctl.fish" in listed
     assert box.run("man -w sambertd").strip() == "/usr/share/man/man8/sambertd.8.gz"
     assert box.run("dpkg --verify sambertd") == ""
     for unit in ("sambertd.service", "sambertd-build.service"):

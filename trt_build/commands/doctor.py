@@ -34,7 +34,11 @@ ON_GPU: tuple[Backend, ...] = ("tensorrt", "ort-cuda")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `doctor`."""
     parser.add_argument(
-        "voice", type=Path, nargs="*", help="voice packs to try with --gpu, such as voices/yue"
+        "voice",
+        type=Path,
+        nargs="*",
+        metavar="DIR",
+        help="voice packs to try with --gpu, such as voices/yue",
     )
     parser.add_argument(
         "--gpu", action="store_true", help="build, time and hear engines on the GPU"

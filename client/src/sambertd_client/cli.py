@@ -1,69 +1,53 @@
-"""`sambertctl`: speak, and look after the daemon, from a shell.
-
-Packages add commands through the entry-point group `sambertctl.commands`: a function that takes
-the arguments after the command's name and returns the exit code.
-"""
+"""`sambertctl`: speak, and look after the daemon, from a shell; extras.py has others' commands."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any, get_args
 
-from . import change, look
+from . import change, extras, look
 from . import protocol as wire
+from .argument import List, Name, Readings, Word, between, file_name, folder_name, reading, utf8
+from .completion import add_completion
 from .credentials import KEY_FILE, SERVER_KEY
 from .endpoint import client_endpoint
-from .errors import NoDaemonError, RefusedError, SambertdError, SpeechError
+from .errors import SambertdError
+from .exits import INTERRUPTED, Parser, failed, wants_json
 from .keys import add_keys
 from .prefetch import prefetch
 from .speak import say
-from .terminal import fail
 
-DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"\n\n'
+DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"'
 ONE = "of one utterance; default: all: an admin's of every client, else those of this user"
 SHOWS = ("voices", "status", "engines", "stats", "events", "info")
 CHANGES = ("load", "unload", "reload", "keys")
-OURS = ("say", "prefetch", "cancel", "pause", "resume", *CHANGES, *SHOWS)
-GROUP = "sambertctl.commands"
-OF_SAMBERTD = ("text", "doctor")  # commands that come with the daemon's own package
+OURS = ("say", "prefetch", "cancel", "pause", "resume", *CHANGES, *SHOWS, "completion")
 PRIORITIES = get_args(wire.Priority)
-EXIT_CODES = """exit codes:
-  0  done
-  1  the daemon refused or failed, or the file could not be written
-  2  the command line is wrong, or a text is not UTF-8
-  3  no daemon answers (or --autostart could not start one)
-  4  the daemon has no usable speaker
-  5  the utterance was cancelled, or gave way to another
-  130  interrupted"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    extra = _extra_command(arguments)
-    if extra is not None:
-        return extra
-    options = _parser().parse_args(arguments)
-    options.endpoint = options.endpoint or client_endpoint()
-    _set_keys(options)
+    as_json = wants_json(arguments)
+    audio_out = False
     try:
+        if arguments and arguments[0] not in OURS:
+            extra = extras.run(arguments)
+            if extra is not None:
+                return extra
+        options = _parser(as_json=as_json).parse_args(arguments)
+        options.endpoint = options.endpoint or client_endpoint()
+        as_json, audio_out = getattr(options, "json", False), getattr(options, "out", None) == "-"
+        _set_keys(options)
         return int(options.run(options))
-    except NoDaemonError as error:
-        fail(str(error))
-        return 3
-    except (RefusedError, SpeechError) as error:
-        mute = error.code == wire.SPEAKER_UNAVAILABLE
-        fail(f"{error} ({error.code})" + ("; or use --out FILE.wav" if mute else ""))
-        return 4 if mute else 1
     except (SambertdError, OSError) as error:
-        fail(str(error))
-        return 1
+        return failed(error, as_json=as_json, audio_out=audio_out)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
 
 
 def _set_keys(options: argparse.Namespace) -> None:
@@ -71,27 +55,6 @@ def _set_keys(options: argparse.Namespace) -> None:
     for name, variable in (("key_file", KEY_FILE), ("server_key", SERVER_KEY)):
         if getattr(options, name, None):
             os.environ[variable] = getattr(options, name)
-
-
-def _extra_command(arguments: list[str]) -> int | None:
-    """The exit code of a command of another package; None: it is one of ours."""
-    if not arguments or arguments[0] in OURS:
-        return None
-    for point in _entry_points():
-        if point.name == arguments[0]:
-            return int(point.load()(arguments[1:]))
-    if arguments[0] in OF_SAMBERTD:
-        name = arguments[0]
-        fail(f"{name} comes with the daemon's package; run `pip install 'sambertd[cpu]'`")
-        return 2
-    return None
-
-
-def _entry_points() -> Sequence[metadata.EntryPoint]:
-    points: Any = metadata.entry_points()
-    if hasattr(points, "select"):
-        return list(points.select(group=GROUP))
-    return list(points.get(GROUP, ()))  # Python 3.9
 
 
 class _Version(argparse.Action):
@@ -102,22 +65,16 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser(*, as_json: bool = False) -> argparse.ArgumentParser:
+    parser = Parser(
+        as_json=as_json,
         prog="sambertctl",
         description="Speak Mandarin through sambertd, and look after it.",
         epilog=_epilog(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--endpoint", type=_utf8, help="default: the user's own daemon, else the system's"
-    )
-    keys = "to speak over TCP: what `sambertctl keys new` wrote"
-    common.add_argument("--key-file", metavar="FILE", type=_file, help=keys)
-    server = "and what `sambertctl keys server` prints on the daemon's box"
-    common.add_argument("--server-key", metavar="PUBLIC", type=_utf8, help=server)
+    reach = _reach()
+    common = argparse.ArgumentParser(add_help=False, parents=[reach])
     common.add_argument("--json", action="store_true", help="facts as one JSON object")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_say(commands, common)
@@ -136,13 +93,18 @@ def _parser() -> argparse.ArgumentParser:
             figures = "in the text format of Prometheus, for its textfile collector"
             command.add_argument("--prometheus", action="store_true", help=figures)
     cancel = commands.add_parser("cancel", parents=[common], help="end speech at once")
-    cancel.add_argument("id", nargs="?", type=_utf8, help=ONE)
+    cancel.add_argument("id", nargs="?", type=utf8, help=ONE)
     cancel.add_argument("--priority", choices=PRIORITIES, help="only utterances of this priority")
     cancel.set_defaults(run=look.cancel)
     words = "what happens, as it happens, until interrupted"
     events = commands.add_parser("events", parents=[common], help=words, description=words)
     kinds = get_args(wire.EventKind)
-    events.add_argument("kind", nargs="*", help=f"of {', '.join(kinds)}; default: all")
+    events.add_argument(
+        "kind",
+        nargs="*",
+        type=Word("kind of event", kinds),
+        help=f"of {', '.join(kinds)}; default: all",
+    )
     events.add_argument("--count", type=int, metavar="N", help="end after so many")
     events.set_defaults(run=look.events)
     for name, run, words in (
@@ -150,10 +112,23 @@ def _parser() -> argparse.ArgumentParser:
         ("resume", look.resume, "let speech go on that is paused"),
     ):
         command = commands.add_parser(name, parents=[common], help=words, description=words)
-        command.add_argument("id", nargs="?", type=_utf8, help=ONE)
+        command.add_argument("id", nargs="?", type=utf8, help=ONE)
         command.set_defaults(run=run)
     _add_changes(commands, common)
+    add_completion(commands, reach, parser)
     return parser
+
+
+def _reach() -> argparse.ArgumentParser:
+    """The options that say where a daemon is, and how to get in."""
+    reach = argparse.ArgumentParser(add_help=False)
+    words = "default: the user's own daemon, else the system's"
+    reach.add_argument("--endpoint", type=utf8, help=words)
+    keys = "to speak over TCP: what `sambertctl keys new` wrote"
+    reach.add_argument("--key-file", metavar="FILE", type=file_name, help=keys)
+    server = "and what `sambertctl keys server` prints on the daemon's box"
+    reach.add_argument("--server-key", metavar="PUBLIC", type=utf8, help=server)
+    return reach
 
 
 def _add_changes(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -161,13 +136,14 @@ def _add_changes(commands: Any, common: argparse.ArgumentParser) -> None:
     command = commands.add_parser("reload", parents=[common], help=words, description=words)
     command.set_defaults(run=change.reload)
     pack = "a folder of the daemon's voices, or its path"
-    for name, run, words, metavar, what in (
-        ("load", change.load, "load a voice, or load it again as it is now", "NAME|PATH", pack),
-        ("unload", change.unload, "take a voice out of the memory", "NAME", "of the voice"),
-    ):
-        command = commands.add_parser(name, parents=[common], help=words, description=words)
-        command.add_argument("name", metavar=metavar, type=_utf8, help=what)
-        command.set_defaults(run=run)
+    words = "load a voice, or load it again as it is now"
+    command = commands.add_parser("load", parents=[common], help=words, description=words)
+    command.add_argument("name", metavar="NAME|PATH", type=folder_name, help=pack)
+    command.set_defaults(run=change.load)
+    words = "take a voice out of the memory"
+    command = commands.add_parser("unload", parents=[common], help=words, description=words)
+    command.add_argument("name", metavar="NAME", type=Name("voices"), help="of the voice")
+    command.set_defaults(run=change.unload)
 
 
 def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -176,11 +152,10 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
         parents=[common],
         help="speak a text",
         description="Speak a text on the speaker of the daemon, or into a file.",
-        epilog=DASH + EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=DASH,
     )
     words = 'what to say; "-" reads standard input'
-    parser.add_argument("text", metavar="TEXT", type=_utf8, help=words)
+    parser.add_argument("text", metavar="TEXT", type=utf8, help=words)
     follow = "speak what standard input or TEXT brings sentence by sentence, while it still comes"
     parser.add_argument("--follow", action="store_true", help=follow)
     markup = parser.add_mutually_exclusive_group()
@@ -193,7 +168,7 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
         )
     kinds = get_args(wire.MarkKind)
     timed = f"tell when each is said, as lines of JSON: of {', '.join(kinds)}, apart by commas"
-    parser.add_argument("--marks", metavar="KINDS", type=_kinds, help=timed)
+    parser.add_argument("--marks", metavar="KINDS", type=List("kind of mark", kinds), help=timed)
     far = "tell on standard error how far it is"
     parser.add_argument("--progress", action="store_true", default=None, help=far)
     _add_manner(parser)
@@ -203,10 +178,10 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--queue", choices=get_args(wire.Policy), help=waits)
     deadline = "give up where it cannot be heard within so many seconds"
     parser.add_argument(
-        "--deadline", dest="deadline_s", metavar="S", type=_between(0.001, 86400), help=deadline
+        "--deadline", dest="deadline_s", metavar="S", type=between(0.001, 86400), help=deadline
     )
     once = "said once, however often it is sent with this key"
-    parser.add_argument("--key", type=_utf8, help=once)
+    parser.add_argument("--key", type=utf8, help=once)
     kept = "of what was said before: use it, keep nothing new, make it anew, or neither"
     parser.add_argument("--cache", choices=get_args(wire.PhraseUse), help=kept)
     reads = "how a word of this text is read: 一杯='yi1 bei1'; again for more"
@@ -214,23 +189,23 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
         "--reading",
         dest="lexicon",
         metavar="WORD=PINYIN",
-        type=_reading,
-        action=_Readings,
+        type=reading,
+        action=Readings,
         help=reads,
     )
     rate = f"of a file, {wire.MIN_RATE} to {wire.MAX_RATE} (default: the voice's)"
     parser.add_argument(
         "--rate",
         metavar="HZ",
-        type=lambda v: int(_between(wire.MIN_RATE, wire.MAX_RATE)(v)),
+        type=lambda v: int(between(wire.MIN_RATE, wire.MAX_RATE)(v)),
         help=rate,
     )
     to_file = 'write a WAV file; "-" is stdout'
-    parser.add_argument("--out", metavar="FILE.wav", type=_file, help=to_file)
+    parser.add_argument("--out", metavar="FILE.wav", type=file_name, help=to_file)
     raw = "with --out: samples alone, 16 bit, little-endian, mono, without a WAV header"
     parser.add_argument("--raw", action="store_true", help=raw)
     no_speaker = "written where there is no speaker"
-    parser.add_argument("--fallback", metavar="FILE.wav", type=_file, help=no_speaker)
+    parser.add_argument("--fallback", metavar="FILE.wav", type=file_name, help=no_speaker)
     parser.add_argument(
         "--autostart",
         action="store_true",
@@ -241,89 +216,26 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _add_manner(parser: argparse.ArgumentParser) -> None:
     """How it shall sound."""
-    parser.add_argument("--voice", type=_utf8, help="see `sambertctl voices`")
-    parser.add_argument("--speaker", type=_utf8, help="one of the voice's speakers")
-    parser.add_argument("--emotion", type=_utf8, help="one of the voice's emotions")
-    parser.add_argument("--speed", type=_between(0.5, 2), help="0.5 to 2 (default 1)")
-    parser.add_argument("--pitch", type=_between(-12, 12), help="semitones, -12 to 12 (default 0)")
-    parser.add_argument("--volume", type=_between(0, 2), help="0 to 2 (default 1)")
+    parser.add_argument("--voice", type=Name("voices"), help="see `sambertctl voices`")
+    parser.add_argument("--speaker", type=Name("speakers"), help="one of the voice's speakers")
+    parser.add_argument("--emotion", type=Name("emotions"), help="one of the voice's emotions")
+    parser.add_argument("--speed", type=between(0.5, 2), help="0.5 to 2 (default 1)")
+    parser.add_argument("--pitch", type=between(-12, 12), help="semitones, -12 to 12 (default 0)")
+    parser.add_argument("--volume", type=between(0, 2), help="0 to 2 (default 1)")
 
 
 def _add_prefetch(commands: Any, common: argparse.ArgumentParser) -> None:
     words = "make texts ready to be said at once, while nobody speaks"
-    codes = "exit codes: as of `say`; 1 where a text cannot be said, 5 where it was cancelled"
-    parser = commands.add_parser(
-        "prefetch", parents=[common], help=words, description=words, epilog=codes
-    )
+    parser = commands.add_parser("prefetch", parents=[common], help=words, description=words)
     lines = 'a text a line, empty lines apart; "-" is standard input'
-    parser.add_argument("file", metavar="FILE", type=_file, help=lines)
+    parser.add_argument("file", metavar="FILE", type=file_name, help=lines)
     _add_manner(parser)
     parser.set_defaults(run=prefetch)
 
 
-def _utf8(value: str) -> str:
-    """An argument as it was typed; Python marks bytes that are not UTF-8 as lone surrogates."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        text = "is not UTF-8; set the terminal to UTF-8, or convert the text with `iconv`"
-        raise argparse.ArgumentTypeError(text) from None
-    return value
-
-
-def _kinds(value: str) -> list[str]:
-    known = get_args(wire.MarkKind)
-    kinds = [kind for kind in value.split(",") if kind]
-    for kind in kinds:
-        if kind not in known:
-            text = f"{kind!r} is no kind of mark; name some of {', '.join(known)}"
-            raise argparse.ArgumentTypeError(text)
-    return kinds
-
-
-def _reading(value: str) -> tuple[str, str]:
-    word, equals, pinyin = _utf8(value).partition("=")
-    if not (word and equals and pinyin):
-        raise argparse.ArgumentTypeError(f"{value!r} is not WORD=PINYIN: 一杯='yi1 bei1'")
-    return word, pinyin
-
-
-class _Readings(argparse.Action):
-    """Collects readings by their words."""
-
-    def __call__(
-        self, parser: object, options: argparse.Namespace, value: Any, _: object = None
-    ) -> None:
-        word, pinyin = value
-        setattr(options, self.dest, {**(getattr(options, self.dest) or {}), word: pinyin})
-
-
-def _file(value: str) -> str:
-    if not value:
-        raise argparse.ArgumentTypeError("is empty; name a file, or leave the option out")
-    return value
-
-
-def _between(low: float, high: float) -> Callable[[str], float]:
-    """The type of a numeric option with a range."""
-
-    def number(value: str) -> float:
-        try:
-            found = float(value)
-        except ValueError:
-            found = float("nan")
-        if not low <= found <= high:
-            text = f"{value!r} is not a number from {low:g} to {high:g}"
-            raise argparse.ArgumentTypeError(text)
-        return found
-
-    return number
-
-
 def _epilog() -> str:
-    extra = sorted({point.name for point in _entry_points()})
-    more = f"commands of installed packages: {', '.join(extra)}\n\n" if extra else ""
-    return more + EXIT_CODES
+    extra = extras.names()
+    return f"commands of installed packages: {', '.join(extra)}" if extra else ""
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .argument import file_name
 from .keyfile import ROLES, KeyFile, checked_name, checked_public, new_key, read_key, write_key
 from .keyring import SUFFIX, allow, allowed, default_folder, revoke, server_key
 
@@ -28,7 +29,6 @@ def add_keys(commands: Any) -> None:
         help=WORDS,
         description=f"{WORDS[0].upper()}{WORDS[1:]}.",
         epilog=STEPS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(endpoint=None)
     kinds = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -45,7 +45,9 @@ def add_keys(commands: Any) -> None:
     new.set_defaults(run=_new)
     words = "let a key in, or give it another role"
     allowing = kinds.add_parser("allow", parents=[common], help=words)
-    allowing.add_argument("key", metavar="FILE|PUBLIC", help="a key file, or a public key")
+    allowing.add_argument(
+        "key", metavar="FILE|PUBLIC", type=file_name, help="a key file, or a public key"
+    )
     allowing.add_argument("--role", choices=ROLES, default="speak", help="default: speak")
     allowing.add_argument("--name", help="default: that in the file")
     allowing.set_defaults(run=_allow)
