@@ -70,9 +70,7 @@ class Line:
             frame = wire.encode(message)
         except UnicodeEncodeError as error:
             sign, at = error.object[error.start], error.start
-            text = (
-                f"{sign!a} at {at} is half a character; decode text as UTF-8, or leave it out"
-            )
+            text = f"{sign!a} at {at} is half a character; decode text as UTF-8, or leave it out"
             raise RefusedError(wire.Error(id=message.id, code=wire.BAD_FIELD, text=text)) from error
         if len(frame) > wire.MAX_FRAME_BYTES:  # the daemon would drop the connection
             size, most = len(frame), wire.MAX_FRAME_BYTES
