@@ -28,6 +28,7 @@ from daemon.scheduler import RefusedError, Scheduler
 from daemon.speaking_voice import SpeakingVoice
 from daemon.stats import Stats
 from daemon.stream import Stream, Whose, Wish
+from daemon.tone import Tone
 from daemon.voices import Shelf
 from engines.style import Style
 
@@ -248,7 +249,8 @@ class Utterances:
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
         texts = deque(() if say.more else (Text(say.text, 0),))
         timed = kinds | marking.WORDS if stream.plays else kinds
-        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, words, timed)
+        speaking = Tone(voice) if say.tone else voice
+        job = Job(speaking, texts, style, form, say.cache, say.more, say.markup, words, timed)
         job.warnings = stream.warnings
         self._jobs[stream] = job
         stream.known = stream.started = job.recall()

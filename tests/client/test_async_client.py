@@ -309,6 +309,22 @@ def test_events(daemon: LiveDaemon) -> None:
     run(daemon.endpoint, talk)
 
 
+def test_events_of_a_restarted_daemon(start_daemon: Callable[..., LiveDaemon]) -> None:
+    first = start_daemon()
+
+    async def talk(voice: AsyncClient) -> None:
+        happening = await voice.subscribe("state")
+        await asyncio.to_thread(first.stop)
+        events = aiter(happening)
+        assert (await anext(events)).text == "stopping"
+        await asyncio.to_thread(start_daemon)
+        event = await anext(events)
+        assert (event.seq, event.text) == (-1, "restarted")
+        await happening.close()
+
+    run(first.endpoint, talk, timeout=60)
+
+
 def test_the_speaker(quiet_card: QuietCard, start_daemon: Callable[..., LiveDaemon]) -> None:
     async def talk(voice: AsyncClient) -> None:
         low = await voice.say("好" * 40, sink="speaker", priority="text")

@@ -77,7 +77,7 @@ class Line:
             text = f"the request has {size} bytes, at most {most} go in one; split the text"
             raise RefusedError(wire.Error(id=message.id, code=wire.TEXT_TOO_LONG, text=text))
         if not self._put(frame):
-            raise NoDaemonError(self._silence())
+            raise NoDaemonError(self.silence())
 
     def feed(self, frames: Sequence[bytes]) -> str:
         """Sort a message in; the id whose inbox it came to, or "". Raises ReplyError."""
@@ -140,7 +140,7 @@ class Line:
             if (yield Wait(request_id, until)):
                 continue
             if time.monotonic() >= deadline or self._refused():
-                raise NoDaemonError(self._silence())
+                raise NoDaemonError(self.silence())
         return inbox.popleft()
 
     def listen(
@@ -186,7 +186,8 @@ class Line:
             text = "the connection was lost, and with it this utterance; say it again"
             raise NoDaemonError(text, CONNECTION_LOST)
 
-    def _silence(self) -> str:
+    def silence(self) -> str:
+        """What to say where no answer comes."""
         refusal = self._refused()
         if refusal:
             return f"{self.endpoint} does not let this client in: {refusal}"
