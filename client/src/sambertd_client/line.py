@@ -64,9 +64,14 @@ class Line:
             raise NoDaemonError("this client was closed; make another one", CLOSED)
 
     def send(self, message: wire.Message) -> None:
-        """Raises RefusedError where it is too large, NoDaemonError where the queue is full."""
+        """Raises RefusedError where it is no UTF-8 or too large, NoDaemonError for a full queue."""
         self.check()
-        frame = wire.encode(message)
+        try:
+            frame = wire.encode(message)
+        except UnicodeEncodeError as error:
+            sign, at = error.object[error.start], error.start
+            text = f"{sign!a} at {at} is half a character; decode text as UTF-8, or leave it out"
+            raise RefusedError(wire.Error(id=message.id, code=wire.BAD_FIELD, text=text)) from error
         if len(frame) > wire.MAX_FRAME_BYTES:  # the daemon would drop the connection
             size, most = len(frame), wire.MAX_FRAME_BYTES
             text = f"the request has {size} bytes, at most {most} go in one; split the text"
