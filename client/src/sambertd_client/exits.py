@@ -80,6 +80,8 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *, epilog: str = "", as_json: bool = False, **more: Any) -> None:
         more.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        if words := more.get("description"):
+            more["description"] = f"{words[0].upper()}{words[1:].rstrip('.')}."
         super().__init__(epilog=f"{epilog}\n\n{EXIT_CODES}".lstrip(), **more)
         self._as_json = as_json
 
@@ -88,9 +90,10 @@ class Parser(argparse.ArgumentParser):
         return super().add_subparsers(**more)
 
     def error(self, message: str) -> NoReturn:
-        if not self._as_json:
-            super().error(message)
-        tell(USAGE, message)
+        if self._as_json:
+            tell(USAGE, message)
+        else:
+            fail(f"{message}; see `{self.prog} --help`")
         self.exit(WRONG)
 
 
