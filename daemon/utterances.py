@@ -18,6 +18,7 @@ from daemon.config import Limits
 from daemon.delivery import Deliverer
 from daemon.job import Job, Text
 from daemon.markup import spoken_chars
+from daemon.outlook import Outlook
 from daemon.pcm import PcmForm
 from daemon.playback import Speaker
 from daemon.precedence import before
@@ -96,6 +97,7 @@ class Utterances:
             job.append(request.text)
         else:
             job.end()
+            stream.open = False
         self._scheduler.fed(stream, added, ready=bool(job.texts) or not job.more)
         self._deliverer.reply(client, wire.Appended(id=request.id, unspoken=job.unspoken))
 
@@ -252,6 +254,7 @@ class Utterances:
         job.warnings = stream.warnings
         self._jobs[stream] = job
         stream.known = stream.started = job.recall()
+        stream.open = say.more
         if say.more:
             job.append(say.text)
             if not job.texts:
@@ -279,8 +282,14 @@ class Utterances:
             accepted,
             id=stream.id,
             position=0 if begun else len(before(stream, live)),
-            start_s=self._deliverer.pace.start_s(stream, live, live.open_limit),
+            start_s=self._outlook.start_s(stream, live),
         )
+
+    @property
+    def _outlook(self) -> Outlook:
+        pace, speaker = self._deliverer.pace, self._speaker
+        places, spare = self._scheduler.open_limit, self._scheduler.spare
+        return Outlook(pace, places, spare, speaker.state.latency_s, speaker.wake_s)
 
     def _said_before(self, client: bytes, say: wire.Say, key: str | None) -> bool:
         """Whether a request with this key was accepted before: then it is answered for that one.
