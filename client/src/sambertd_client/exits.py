@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -40,6 +41,8 @@ def failed(error: SambertdError | OSError, *, as_json: bool, audio_out: bool = F
     """Tell an error; its exit code. audio_out: standard output is the audio's."""
     exit_code, code = _codes(error)
     text = str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     if as_json:
         retry_s = error.retry_s if isinstance(error, RefusedError) else None
         tell(code, text, retry_s=retry_s, audio_out=audio_out)

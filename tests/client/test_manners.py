@@ -1,4 +1,4 @@
-"""Text in columns, as a terminal shows it, and what a terminal is given."""
+"""What a person is shown: tables as wide as the terminal has them, colour, help, errors in a line."""
 
 from __future__ import annotations
 
@@ -79,6 +79,13 @@ def test_a_wrong_line_is_told_in_one(capsys: pytest.CaptureFixture[str]) -> None
     (line,) = capsys.readouterr().err.splitlines()
     assert "invalid choice: 'high'" in line
     assert line.endswith("; see `sambertctl cancel --help`")
+
+
+def test_a_file_that_cannot_be_used_is_named_without_numbers(
+    daemon: LiveDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["say", "好", "--endpoint", daemon.endpoint, "--out", "/none/a.wav"]) == 1
+    assert capsys.readouterr().err == "sambertctl: /none/a.wav: No such file or directory\n"
 
 
 def test_several_words_are_one_text(daemon: LiveDaemon, tmp_path: Path) -> None:
