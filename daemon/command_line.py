@@ -49,9 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sambertd",
         description="A resident Mandarin voice: text in over ZeroMQ, speech out.",
-        epilog="exit codes: 0 stopped; 2 bad command line; 3 the endpoint is taken or cannot be "
-        "used; 4 no usable voice; 70 internal failure; 78 bad settings. SIGHUP and "
-        "`sambertctl reload` read FILE again",
+        epilog="exit codes: 0 stopped; 2 bad command line; 3 the endpoint, or that of "
+        "metrics, is taken or cannot be used; 4 no usable voice; 70 internal failure; 78 bad "
+        "settings. SIGHUP and `sambertctl reload` read FILE again",
     )
     version = f"%(prog)s {metadata.version('sambertd')}"
     parser.add_argument("--version", action="version", version=version)

@@ -40,11 +40,14 @@ lexicons = []       # files of readings, CSV or TOML: ["/etc/sambertd/lexicon.cs
 emoji = "drop"      # or "name": said by name
 links = "spell"     # or "name": 网址 for a URL, 邮箱地址 for an e-mail address
 
+[metrics]           # see daemon/metrics_config.py
+listen = ""         # where Prometheus finds figures
+
 [speaker]
 enabled = true
 device = ""         # part of a device name; "" is the system's default, "null" is heard by nobody
 fallback = []       # devices for while that one is not there, by preference: ["HDMI", "", "null"]
-latency_s = 0.1     # of the device: lower answers sooner, and stutters where the machine is busy
+latency_s = 0.08    # of the device: lower answers sooner, and stutters where the machine is busy
 channels = 1        # 2 for a card that plays a single channel on its left side only, at most 8
 gain_db = 0.0       # -60 to 20; what gets too loud is clipped
 lead_in_s = 0.0     # silence before speech that follows a pause of 2 s, at most 2: for amplifiers
@@ -77,6 +80,7 @@ from sambertd_client.keyring import default_folder as default_keys
 from daemon.access_config import AccessConfig
 from daemon.cache_config import CacheConfig, default_folder
 from daemon.config_errors import ConfigError, between, one_of
+from daemon.metrics_config import MetricsConfig
 from daemon.text_config import TextConfig
 from engines.store import default_root
 
@@ -119,7 +123,7 @@ class SpeakerConfig:
     enabled: bool = True
     device: str = ""
     fallback: tuple[str, ...] = ()
-    latency_s: float = 0.1
+    latency_s: float = 0.08
     channels: int = 1
     gain_db: float = 0.0
     lead_in_s: float = 0.0
@@ -140,6 +144,7 @@ class Config:
     speaker: SpeakerConfig = field(default_factory=SpeakerConfig)
     access: AccessConfig = field(default_factory=AccessConfig)
     text: TextConfig = field(default_factory=TextConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
 
     @property
     def socket_path(self) -> Path | None:
@@ -208,6 +213,7 @@ def checked(config: Config) -> Config:
     _check_speaker(config.speaker)
     config.access.check(config.endpoint)
     config.text.checked()
+    config.metrics.check()
     one_of("log_level", config.log_level, LOG_LEVELS)
     one_of("engines.build", config.engines.build, BUILDS)
     return config

@@ -9,12 +9,14 @@ from __future__ import annotations
 import ctypes
 import importlib
 import logging
+from ctypes.util import find_library
 from typing import Any
 
 from daemon.sound_faults import explain, no_device
 
 log = logging.getLogger(__name__)
 COMMON_RATE = 48000  # what a card that refuses the voice's rate most likely takes
+PERIODS = 8  # of a latency; PortAudio's own 4 make a cancel wait twice as long for the next block
 
 
 class SpeakerError(Exception):
@@ -32,7 +34,7 @@ def portaudio() -> Any:
     """
     try:
         _hush_alsa()
-        return importlib.import_module("sounddevice")
+        backend = importlib.import_module("sounddevice")
     except OSError as error:
         text = "PortAudio is not installed; run `sudo apt install libportaudio2`"
         raise NoPortAudioError(text) from error
@@ -45,6 +47,8 @@ def portaudio() -> Any:
             raise
         text = f"PortAudio does not start: {explain(error)}; check the sound system with `aplay -l`"
         raise SpeakerError(text) from error
+    _shorten_periods()
+    return backend
 
 
 _AlsaHandler = ctypes.CFUNCTYPE(
@@ -58,6 +62,17 @@ def _hush_alsa() -> None:
     try:
         ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_ignore_alsa)
     except OSError:
+        return
+
+
+def _shorten_periods() -> None:
+    """A smaller `blocksize` would not do: PortAudio then asks for several blocks at once.
+
+    https://github.com/PortAudio/portaudio/blob/master/include/pa_linux_alsa.h
+    """
+    try:
+        ctypes.CDLL(find_library("portaudio")).PaAlsa_SetNumPeriods(PERIODS)
+    except (OSError, AttributeError):  # PortAudio without ALSA
         return
 
 

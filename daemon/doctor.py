@@ -11,8 +11,6 @@ hardware, software and programs that use the sound, and no person or network.
     sambertctl doctor
     sambertctl doctor --device USB
     sambertctl doctor --gpu voices/yue > report.md
-
-exit codes: 0 all is well; 1 something stands in the way of what was asked for; 2 bad settings
 """
 
 from __future__ import annotations
@@ -28,6 +26,7 @@ from functools import partial
 from pathlib import Path
 
 from sambertd_client.endpoint import client_endpoint
+from sambertd_client.exits import INTERRUPTED, REFUSED, WRONG, Parser, tell, wants_json
 
 from daemon import sound_check
 from daemon.config import Config, checked, default, load
@@ -39,14 +38,16 @@ from trt_build.commands import doctor as engines
 from trt_build.errors import BuildError
 from trt_build.machine import facts
 
-EXIT_CONFIG = 2
+CONFIG = "config"  # the code of settings that are wrong
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`sambertctl doctor`."""
-    options = parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    made = parser(as_json=wants_json(arguments))
+    options = made.parse_args(arguments)
     if options.json and options.gpu:
-        parser().error("--json is not for --gpu, whose report is to be read")
+        made.error("--json is not for --gpu, whose report is to be read")
     logging.getLogger("daemon").addHandler(logging.NullHandler())  # the report says it all
     try:
         config = _config(options)
@@ -57,13 +58,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             return code
         return code or int(not _sound(config, options))
     except ConfigError as error:
-        print(f"sambertctl doctor: {error}", file=sys.stderr)
-        return EXIT_CONFIG
+        return _failed(WRONG, CONFIG, error, options)
     except (EngineError, BuildError) as error:
-        print(f"sambertctl doctor: {error} [{error.code}]", file=sys.stderr)
-        return 1
+        return _failed(REFUSED, error.code, error, options)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+
+
+def _failed(exit_code: int, code: str, error: Exception, options: argparse.Namespace) -> int:
+    if options.json:
+        tell(code, str(error))
+    else:
+        print(f"sambertctl doctor: {error} [{code}]", file=sys.stderr)
+    return exit_code
 
 
 def _sound(config: Config, options: argparse.Namespace) -> bool:
@@ -121,13 +128,9 @@ def _config(options: argparse.Namespace) -> Config:
     return checked(config)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
     """Of its command line; completion reads it too."""
-    made = argparse.ArgumentParser(
-        "sambertctl doctor",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    made = Parser(prog="sambertctl doctor", description=__doc__, as_json=as_json)
     engines.add_arguments(made)
     made.add_argument("--json", action="store_true", help="the report for programs; not of --gpu")
     sound = made.add_argument_group("sound")

@@ -18,7 +18,9 @@ class EndpointLock:
     The lock file is never removed: a third process could lock the removed one. Raises LockError.
     """
 
-    def __init__(self, socket_path: Path) -> None:
+    def __init__(self, socket_path: Path, setting: str = "--endpoint") -> None:
+        """setting: what names the socket, for messages."""
+        self._setting = setting
         self._socket_path = socket_path
         self._path = socket_path.with_name(socket_path.name + ".lock")
         self._file = -1
@@ -38,7 +40,7 @@ class EndpointLock:
             self.release()
             raise LockError(
                 f"cannot use {error.filename or self._path}: {error.strerror}; choose a "
-                "local folder you may write with --endpoint ipc:///path/sambertd.sock"
+                f"local folder you may write with {self._setting}"
             ) from error
         except LockError:
             self.release()
@@ -56,7 +58,7 @@ class EndpointLock:
             owner = os.pread(self._file, 32, 0).decode("ascii", "replace").strip() or "unknown"
             raise LockError(
                 f"a sambertd (pid {owner}) already serves {self._socket_path}; "
-                "use it, stop it, or choose another --endpoint"
+                f"use it, stop it, or choose another {self._setting}"
             ) from None
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
@@ -69,6 +71,6 @@ class EndpointLock:
         if not stat.S_ISSOCK(mode):
             raise LockError(
                 f"{self._socket_path} exists and is not a socket; "
-                "move it away or choose another --endpoint"
+                f"move it away or choose another {self._setting}"
             )
         self._socket_path.unlink()

@@ -16,6 +16,7 @@ from daemon.playback import Speaker
 from daemon.scheduler import Scheduler
 from daemon.stats import Stats
 from daemon.voices import Shelf
+from engines.histogram import Histogram
 
 # what not every daemon of protocol 1 has: docs/PROTOCOL.md
 CAPABILITIES = (
@@ -182,7 +183,14 @@ def stats(
         events=events.told,
         events_dropped=events.dropped,
         cache=cache_figures(shelf),
+        first_audio_ms=_histogram(counted.first_audio_ms),
+        batch_fill=wire.Histogram() if shelf.keeper is None else _histogram(shelf.keeper.fill),
     )
+
+
+def _histogram(seen: Histogram) -> wire.Histogram:
+    bounds, counts, total = seen.counted()
+    return wire.Histogram(bounds=list(bounds), counts=list(counts), total=total)
 
 
 def cache_figures(shelf: Shelf) -> wire.CacheFigures | None:

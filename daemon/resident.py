@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from engines.decoding import batch_fill
 from engines.errors import EngineError, StoreError
 from engines.opening import Opened, Opener, open_engines
 from engines.pack import VoicePack
@@ -74,6 +75,7 @@ class Keeper:
         """openers: of a pack's engines on a GPU; see `open_engines`. phrases: of all voices."""
         self._store, self._options, self._openers = store, options, openers
         self._phrases = phrases
+        self.fill = batch_fill()  # of all its voices, whatever becomes of them
 
     def load(self, folder: Path) -> Resident:
         """A pack, warm; on its own graphs where its engines cannot be used.
@@ -149,7 +151,7 @@ class Keeper:
     ) -> Voice:
         cache = self._phrases
         phrases = None if cache is None else VoicePhrases(cache, pack, opened.engines)
-        voice = Voice(pack, self._options, {**own, **opened.sessions}, phrases)
+        voice = Voice(pack, self._options, {**own, **opened.sessions}, phrases, self.fill)
         try:
             voice.warm_up()
         except BaseException:

@@ -25,6 +25,7 @@ from daemon.delivery import Deliverer
 from daemon.key_ring import KeyRing
 from daemon.lexicons import Lexicons
 from daemon.lock import EndpointLock, LockError
+from daemon.metrics import Metrics, MetricsError
 from daemon.notify import Notifier
 from daemon.peers import Peers
 from daemon.playback import Speaker
@@ -80,6 +81,7 @@ class Server:
         self._peers = Peers(access.admin_uids(), self._ring, loopback=access.insecure_loopback)
         self._worker = engine.Worker(self._waker.set)
         self._swapper = Swapper(self._waker.set)
+        self._metrics = Metrics(config.metrics, self._waker.set)
         self._lexicons = Lexicons()
         self._speaker = Speaker(config.speaker, self._waker.set)
         self._loaded: Shelf | None = None  # until the speaker is settled too
@@ -115,6 +117,9 @@ class Server:
         except (activation.ActivationError, LockError, TransportError) as error:
             log.error("%s", error)
             return EXIT_ENDPOINT
+        except MetricsError as error:
+            log.error("%s (%s)", error, error.code)
+            return EXIT_ENDPOINT
         except Exception:
             log.exception("the daemon failed")
             return EXIT_INTERNAL
@@ -134,7 +139,10 @@ class Server:
         self._waker.set()
 
     def _live(self) -> int:
-        """From start to end; the exit code. Raises ActivationError, LockError, TransportError."""
+        """From start to end; the exit code.
+
+        Raises ActivationError, LockError, MetricsError, TransportError.
+        """
         self._startup()
         try:
             self._serve()
@@ -153,6 +161,7 @@ class Server:
         fd = activation.inherited(os.environ, path)
         if self._lock is not None:
             self._lock.acquire(keep_socket=fd is not None)
+        self._metrics.open()
         self._listen(path, fd)
         self._worker.start(self._load_all)
 
@@ -186,6 +195,7 @@ class Server:
             if self._loaded is not None and self._speaker.settled:
                 self._ready(self._loaded)
             self._service.step()
+            self._metrics.answer(self._service.figures)
             self._ping(time.monotonic())
 
     def _take_results(self) -> None:
@@ -267,6 +277,7 @@ class Server:
 
     def _shutdown(self) -> None:
         self._notifier.stopping()
+        self._metrics.close()
         self._service.stopping()
         self._builder.stop()
         if self._speaker.state.available:
@@ -290,6 +301,7 @@ class Server:
             shelf.close()
 
     def _release(self) -> None:
+        self._metrics.close()
         self._transport.close()
         self._waker.close()
         if self._lock is not None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from sambertd_client import protocol as wire
+from sambertd_client.metrics import Figures
 
 from daemon import access, engine_report, reports
 from daemon import worker as engine
@@ -160,10 +161,7 @@ class Service:
             case wire.Pause() | wire.Resume():
                 self._utterances.hold(client, request, peer.owner)
             case wire.Stats():
-                events, speaker = self._deliverer.events, self._speaker
-                shelf = self._utterances.shelf
-                told = reports.stats(request.id, self._life, shelf, self._stats, speaker, events)
-                self._deliverer.reply(client, told)
+                self._deliverer.reply(client, self._counted(request.id))
             case wire.Subscribe():
                 subscribed = self._deliverer.events.subscribe(client, request, peer.owner)
                 self._deliverer.reply(client, subscribed)
@@ -183,10 +181,7 @@ class Service:
             case wire.Status():
                 self._deliverer.reply(client, self._status(request.id))
             case wire.Engines():
-                report = engine_report.report(
-                    request.id, self._utterances.shelf, self._builds, self._config.engines
-                )
-                self._deliverer.reply(client, report)
+                self._deliverer.reply(client, self._engines(request.id))
 
     def banish(self, owner: str) -> None:
         """An owner may do nothing any more: what it said ends, and it hears of nothing."""
@@ -216,6 +211,10 @@ class Service:
     def close(self) -> None:
         self._utterances.shelf.close()
 
+    def figures(self) -> Figures:
+        """What the metrics are made of."""
+        return Figures(self._counted(""), self._status(""), self._engines(""))
+
     def engines(self) -> list[str]:
         """A line on the engines of each voice, for people."""
         return engine_report.short_lines(self._utterances.shelf, self._builds)
@@ -239,6 +238,14 @@ class Service:
         limits, role = self._config.limits, peer.role.name.lower()
         shelf = self._utterances.shelf
         return reports.welcome(request_id, self._life, shelf, limits, self._speaker, live, role)
+
+    def _counted(self, request_id: str) -> wire.StatsReport:
+        events, shelf = self._deliverer.events, self._utterances.shelf
+        return reports.stats(request_id, self._life, shelf, self._stats, self._speaker, events)
+
+    def _engines(self, request_id: str) -> wire.EngineReport:
+        shelf, config = self._utterances.shelf, self._config.engines
+        return engine_report.report(request_id, shelf, self._builds, config)
 
     def _status(self, request_id: str) -> wire.StatusReport:
         lines, life, queue = self.engines(), self._life, self._scheduler

@@ -22,6 +22,7 @@ PINNED = (
     "access.listen",
     "access.keys",
     "access.insecure_loopback",
+    "metrics",
 )
 
 

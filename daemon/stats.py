@@ -11,8 +11,10 @@ from itertools import islice
 from sambertd_client.protocol import Percentiles, Why
 
 from daemon.stream import Stream
+from engines.histogram import Histogram
 
 MEDIAN_OF = 100  # utterances
+FIRST_AUDIO_MS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000)
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class Stats:
     sinks: Counter[str] = field(default_factory=Counter)
     refused: int = 0
     ttfa_ms: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
+    first_audio_ms: Histogram = field(default_factory=lambda: Histogram(FIRST_AUDIO_MS))
 
     def accept(self, stream: Stream) -> None:
         self.priorities[stream.wish.priority] += 1
@@ -50,6 +53,7 @@ class Stats:
         self.synth_s += stream.synth_s
         if ttfa_ms is not None:
             self.ttfa_ms.append(ttfa_ms)
+            self.first_audio_ms.note(ttfa_ms)
 
     def ttfa_ms_p50(self) -> float | None:
         last = list(islice(reversed(self.ttfa_ms), MEDIAN_OF))

@@ -16,9 +16,15 @@ from typing import Protocol
 from engines.acoustic import MelStream, step_together
 from engines.errors import EngineError
 from engines.handover import POLL_S
+from engines.histogram import Histogram
 from engines.session import Floats
 
 SLOTS = 8  # utterances in one batch at most; the decoder's engines are built for as many
+
+
+def batch_fill() -> Histogram:
+    """Of steps of the decoder, by how many utterances shared them."""
+    return Histogram(range(1, SLOTS + 1))
 
 
 class Outlet(Protocol):
@@ -47,12 +53,21 @@ class Decoder(Protocol):
 
 
 class Alone:
-    """Each utterance by itself: threads take their steps side by side."""
+    """Each utterance by itself: threads take their steps side by side. fill: notes each step."""
+
+    def __init__(self, fill: Histogram | None = None) -> None:
+        self._fill = fill or batch_fill()
 
     def decode(self, stream: MelStream, out: Outlet) -> None:
         """See `Decoder`."""
-        while not stream.done and not out.stopped():
-            out.put(stream.step())
+        steps = 0
+        try:
+            while not stream.done and not out.stopped():
+                frames = stream.step()
+                steps += 1
+                out.put(frames)
+        finally:
+            self._fill.note(1, steps)
 
 
 @dataclass(eq=False, slots=True)
@@ -71,9 +86,11 @@ class Together:
 
     One that waits for its reader sits out. One that is stopped leaves before the next step. Where
     a batch fails, each of its utterances is tried alone, so that only the guilty one ends.
+    fill: notes each step that was taken.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fill: Histogram | None = None) -> None:
+        self._fill = fill or batch_fill()
         self._lock = threading.Lock()
         self._riders: list[_Rider] = []  # the first one's thread drives
         self._joined = threading.Event()
@@ -106,9 +123,14 @@ class Together:
 
     def _solo(self, own: _Rider) -> None:
         """Steps without ceremony for as long as nobody else is there."""
-        stream, out = own.stream, own.out
-        while len(self._riders) == 1 and not (stream.done or out.full or out.stopped()):
-            out.put(stream.step())
+        stream, out, steps = own.stream, own.out, 0
+        try:
+            while len(self._riders) == 1 and not (stream.done or out.full or out.stopped()):
+                frames = stream.step()
+                steps += 1
+                out.put(frames)
+        finally:
+            self._fill.note(1, steps)
 
     def _round(self, own: _Rider) -> None:
         """One step of all who can take one."""
@@ -135,6 +157,7 @@ class Together:
                 batch[0].error = error
                 self._end(batch[0], own)
             return
+        self._fill.note(len(batch))
         for rider, frames in zip(batch, steps, strict=True):
             rider.out.put(frames)
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from engines.acoustic import AcousticModel, MelStream, PostnetStream
 from engines.decoding import Alone, Decoder, Together
 from engines.handover import Handover, Stopped
+from engines.histogram import Histogram
 from engines.marks import KINDS, Said, SpeechMark, speech_marks
 from engines.pack import VoiceFile
 from engines.pauses import LONGEST_PAUSE
@@ -123,14 +124,15 @@ class Pipeline:
         streams: int,
         batching: bool = True,
         phrases: VoicePhrases | None = None,
+        fill: Histogram | None = None,
     ) -> None:
         """batching: whether streams that are open at the same time share decoder steps.
 
-        phrases: those kept from earlier; None keeps none.
+        phrases: those kept from earlier; None keeps none. fill: notes how many share each.
         """
         self._phrases = phrases
         self._acoustic, self._vocoder, self._voice = acoustic, vocoder, voice
-        self._decoder: Decoder = Together() if batching else Alone()
+        self._decoder: Decoder = Together(fill) if batching else Alone(fill)
         self._free = threading.BoundedSemaphore(streams)
         self._executor = ThreadPoolExecutor(streams, f"decoder-{voice.name}")
 

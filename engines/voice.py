@@ -13,6 +13,7 @@ import numpy as np
 
 from engines.acoustic import AcousticModel, AcousticSessions
 from engines.errors import VoiceError
+from engines.histogram import Histogram
 from engines.marks import KINDS, SpeechMark
 from engines.memo import Markup, Memo, Reading
 from engines.ort_session import OrtSession
@@ -94,10 +95,12 @@ class Voice:
         options: RuntimeOptions,
         engines: Mapping[str, Session] = MappingProxyType({}),
         phrases: VoicePhrases | None = None,
+        fill: Histogram | None = None,
     ) -> None:
         """The pack's graphs on ONNX Runtime, but for those that `engines` runs, by graph name.
 
         phrases: where what this voice says on these engines is kept, to be heard again at once.
+        fill: notes how many utterances share each step of the decoder.
         `sessions` holds what runs each graph; another voice of the same pack may share it.
         `lexicon` is the one in the pack's folder, lexicon.toml or lexicon.csv, if there is one and
         it is in order; see `LexiconFile`.
@@ -117,7 +120,7 @@ class Voice:
         acoustic = AcousticModel(file.acoustic, AcousticSessions(**others), file.source)
         self.streams = options.streams
         self._pipeline = Pipeline(
-            acoustic, vocoder, file, options.streams, options.batching, phrases
+            acoustic, vocoder, file, options.streams, options.batching, phrases, fill
         )
         self.info = VoiceInfo(
             file.name,

@@ -18,7 +18,7 @@ from benchmarks.sentences import SENTENCES
 from tests.daemon.sink import Listener, Sink, missing, playing
 
 COUNT = 50
-SPEAKER_COUNT = 25
+SPEAKER_COUNT = 50
 LOUD = 300  # of 32768: the humming voice has 16384, and its fade ends within a millisecond below
 HUM = "好" * 60  # 3 s
 SILENCE_S = 0.5  # between two, more than all latencies together

@@ -17,8 +17,8 @@ it was measured; figures: [latency.json](../benchmarks/results/latency.json).
 """
 FIRST = """\
 From sending `say` to the first audio, as its client sees it; nothing comes from the cache. Busy
-clients say one sentence after another. Where as many are in work as `[limits] in_work` lets in, the
-first audio waits until one of them is done.
+clients say one sentence after another. Where as many are in work as `[limits] in_work` lets in, a
+spare place gives the newcomer its first audio.
 """
 CLIENT = "A stream to a client: from sending `cancel` to `done`, after which nothing comes."
 SPEAKER = """\

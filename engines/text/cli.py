@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
+from typing import NoReturn
 
 from engines.errors import EngineError
 from engines.text.clauses import LONGEST_FIRST, LONGEST_PART, parts
@@ -21,10 +22,15 @@ from engines.text.span_table import padded, rows, table, width
 from engines.text.ssml import read_ssml
 from engines.text.symbols import symbols
 
+EXIT_CODES = """exit codes:
+  0  done
+  2  the command line or the settings are wrong, or a text cannot be read"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the reading of a text; 0, or 2 with the reason on stderr if it cannot be read."""
-    arguments = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = parser(as_json="--json" in words).parse_args(words)
     text = arguments.text
     if text == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "replace")
@@ -39,7 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             for s in sentences
         ]
     except EngineError as error:
-        print(f"sambertctl text: {error} [{error.code}]", file=sys.stderr)
+        if arguments.json:
+            _tell(error.code, str(error))
+        else:
+            print(f"sambertctl text: {error} [{error.code}]", file=sys.stderr)
         return 2
     if arguments.json:
         told = _structure(text, sentences, shown, unread)
@@ -53,13 +62,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
+class _Parser(argparse.ArgumentParser):
+    """Tells a wrong command line to programs where they ask for JSON, as all of sambertctl does."""
+
+    as_json = False
+
+    def error(self, message: str) -> NoReturn:
+        if not self.as_json:
+            super().error(message)
+        _tell("usage", message)
+        self.exit(2)
+
+
+def _tell(code: str, text: str) -> None:
+    print(json.dumps({"error": {"code": code, "text": text}}, ensure_ascii=False))
+
+
+def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
     """Of its command line; completion reads it too."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog="sambertctl text",
         description="Show how a text is read: normalised text, words and what they stand for, "
         "pinyin as spoken, breaks.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    made.as_json = as_json
     made.add_argument("text", metavar="TEXT", help="the text, or - to read it from stdin")
     made.add_argument(
         "--lexicon",

@@ -23,6 +23,7 @@ from sambertd_client.endpoint import is_listening
 
 from daemon.access_config import AccessConfig
 from daemon.config import Config, Limits, SpeakerConfig
+from daemon.metrics_config import MetricsConfig
 from daemon.server import Server
 from daemon.voices import Shelf
 from tests.daemon.tone import ToneVoice
@@ -46,11 +47,17 @@ class LiveDaemon:
         speaker: SpeakerConfig,
         access: AccessConfig,
         endpoint: str,
+        metrics: str = "",
     ) -> None:
         self.endpoint = endpoint or f"ipc://{folder / 'd.sock'}"
         self.voice = ToneVoice()
         config = Config(
-            endpoint=self.endpoint, voices=folder, limits=limits, speaker=speaker, access=access
+            endpoint=self.endpoint,
+            voices=folder,
+            limits=limits,
+            speaker=speaker,
+            access=access,
+            metrics=MetricsConfig(metrics),
         )
         shelf = Shelf(voices={"tone": self.voice})
         self.server = Server(config, lambda _: shelf)
@@ -88,12 +95,13 @@ def start_daemon(folder: Path) -> Iterator[Callable[..., LiveDaemon]]:
         access: AccessConfig | None = None,
         *,
         endpoint: str = "",
+        metrics: str = "",
         awaited: bool = True,
         **limits: Any,
     ) -> LiveDaemon:
         sound = speaker or SpeakerConfig(enabled=False)
         live = LiveDaemon(
-            folder, replace(Limits(), **limits), sound, access or AccessConfig(), endpoint
+            folder, replace(Limits(), **limits), sound, access or AccessConfig(), endpoint, metrics
         )
         running.append(live)
         live.start(awaited=awaited)

@@ -8,6 +8,7 @@ import pytest
 from daemon.command_line import parse
 from daemon.config import Config
 from daemon.config_errors import ConfigError
+from daemon.metrics_config import MetricsConfig
 
 ENV = {"XDG_RUNTIME_DIR": "/run/user/1", "HOME": "/home/robot"}
 
@@ -81,6 +82,18 @@ def test_every_setting_of_the_speaker(tmp_path: Path) -> None:
         ("[engines]\nbuild = 'sometimes'", "engines.build.*background, wait, never"),
         ("[engines]\nbuild = true", "engines.build"),
         ("[engines]\nstore = 7", "engines.store"),
+        ("[metrics]\nlisten = '0.0.0.0:9464'", "metrics.listen.*reached from the network.*agent"),
+        ("[metrics]\nlisten = '192.168.1.2:9464'", "metrics.listen.*reached from the network"),
+        ("[metrics]\nlisten = '[::]:9464'", "metrics.listen.*reached from the network"),
+        ("[metrics]\nlisten = 'localhost:9464'", "metrics.listen.*127.0.0.1:PORT"),
+        ("[metrics]\nlisten = '127.0.0.1'", "metrics.listen.*no port"),
+        ("[metrics]\nlisten = '127.0.0.1:0'", "metrics.listen.*no port"),
+        ("[metrics]\nlisten = '127.0.0.1:99999'", "metrics.listen"),
+        ("[metrics]\nlisten = '127.0.0.1:9464/metrics'", "metrics.listen"),
+        ("[metrics]\nlisten = 'tcp://127.0.0.1:9464'", "metrics.listen"),
+        ("[metrics]\nlisten = 'unix://metrics.sock'", "metrics.listen.*from the root"),
+        ("[metrics]\nlisten = 'unix:///'", "metrics.listen.*from the root"),
+        (f"[metrics]\nlisten = 'unix:///{'x' * 107}'", "metrics.listen.*107"),
     ],
 )
 def test_a_bad_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
@@ -88,6 +101,18 @@ def test_a_bad_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
     file.write_text(text)
     with pytest.raises(ConfigError, match=named):
         parse(["--config", str(file)], ENV)
+
+
+def test_metrics_are_for_this_box_alone(tmp_path: Path) -> None:
+    assert parse([], ENV).metrics == MetricsConfig("")
+    file = tmp_path / "sambertd.toml"
+    for listen, port in (("127.0.0.1:9464", ("127.0.0.1", 9464)), ("[::1]:80", ("::1", 80))):
+        file.write_text(f'[metrics]\nlisten = "{listen}"\n')
+        metrics = parse(["--config", str(file)], ENV).metrics
+        assert (metrics.port, metrics.socket_path) == (port, None)
+    file.write_text('[metrics]\nlisten = "unix:///run/sambertd/metrics.sock"\n')
+    metrics = parse(["--config", str(file)], ENV).metrics
+    assert metrics.socket_path == Path("/run/sambertd/metrics.sock")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

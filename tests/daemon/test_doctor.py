@@ -130,6 +130,7 @@ def test_the_report_for_programs(sink: Sink, folder: Path) -> None:
 
 
 def test_the_report_of_a_gpu_is_not_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="2"):
         main(["--json", "--gpu"])
-    assert "--json is not for --gpu" in capsys.readouterr().err
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert "--json is not for --gpu" in error["text"]

@@ -22,6 +22,7 @@ from sambertd_client import protocol as wire
 from benchmarks import random_voice
 from daemon.__main__ import main
 from daemon.config import Config, Limits, SpeakerConfig, load
+from daemon.metrics_config import MetricsConfig
 from daemon.settled import change
 from daemon.toml_text import written
 from tests.daemon.live import Listener, RawClient
@@ -42,6 +43,7 @@ def test_what_counts_at_once_and_what_after_a_restart() -> None:
         engines=replace(now.engines, vocoder_threads=1, build="never"),
         cache=replace(now.cache, memory_mb=1),
         speaker=SpeakerConfig(gain_db=-3),
+        metrics=MetricsConfig("127.0.0.1:9464"),
     )
     config, changed, restart = change(now, wanted, 4)
     assert changed == [
@@ -51,7 +53,7 @@ def test_what_counts_at_once_and_what_after_a_restart() -> None:
         "engines.build",
         "speaker.gain_db",
     ]
-    assert restart == ["endpoint", "engines.vocoder_threads", "cache.memory_mb"]
+    assert restart == ["endpoint", "engines.vocoder_threads", "cache.memory_mb", "metrics.listen"]
     assert (config.endpoint, config.engines.vocoder_threads) == ("ipc:///a", 2)
     assert (config.cache, config.limits) == (now.cache, wanted.limits)
     assert config.engines.build == "never"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from sambertd_client import Client, SpeechError
 from sambertd_client.protocol import SpeakerStatus
 
+from daemon.device import PERIODS
 from tests.daemon.sink import (
     Sink,
     playing,
@@ -87,6 +90,35 @@ def test_cancel_silences_the_sink_soon(sink: Sink, client: Client) -> None:
     device_s = client.status().speaker.latency_ms / 1000
     assert min(late_s) < 0.02 + device_s + 0.05, late_s
     assert float(np.median(late_s)) < 0.02 + device_s + 0.5, late_s
+
+
+BLOCKS = """
+import threading
+from daemon.config import SpeakerConfig
+from daemon.outputs import Outputs
+
+class Source:
+    def __init__(self): self.frames, self.many = [], threading.Event()
+    def prepare(self, rate): ...
+    def fill(self, out, frames, _time, _status):
+        out[:] = bytes(len(out))
+        self.frames.append(frames)
+        if len(self.frames) == 20: self.many.set()
+
+source = Source()
+with_latency = SpeakerConfig(latency_s=0.08)
+output = Outputs(with_latency, source, lambda: None).open(16000)
+assert source.many.wait(20)
+output.shut()
+print(max(source.frames))
+"""
+
+
+def test_the_device_asks_for_an_eighth_of_the_latency(sink: Sink) -> None:
+    """A cancel waits for the next block."""
+    command = [sys.executable, "-c", BLOCKS]
+    told = subprocess.run(command, env=sink.env, capture_output=True, text=True, check=True)
+    assert int(told.stdout) <= 1.1 * 0.08 * RATE / PERIODS
 
 
 def test_speech_of_another_rate_is_resampled(sink: Sink, client: Client) -> None:

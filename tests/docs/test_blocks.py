@@ -48,6 +48,7 @@ NOT_RUN = {
     r"\.venv/bin/pre-commit install": "changes the hooks of the checkout",
     r"\. \.venv/bin/activate": "these tests run in it",
     r"export PATH=/usr/local/cuda": "there is none here",
+    r"curl --unix-socket": "a service's; tests/docs/test_metrics.py asks its own daemon",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.acoustic import AcousticModel, AcousticSessions, MelStream, step_together
-from engines.decoding import SLOTS, Alone, Together
+from engines.decoding import SLOTS, Alone, Together, batch_fill
 from engines.errors import VoiceError
 from engines.handover import POLL_S
 from engines.ort_session import OrtSession
@@ -94,7 +95,9 @@ class Model:
 
 def alone(stream: MelStream) -> list[Floats]:
     heap = Heap()
-    Alone().decode(stream, heap)
+    fill = batch_fill()
+    Alone(fill).decode(stream, heap)
+    assert fill.counted().counts[0] == fill.counted().total == len(heap.steps)
     return heap.steps
 
 
@@ -168,7 +171,8 @@ def assert_same(got: Sequence[Floats], wanted: Sequence[Floats]) -> None:
 
 def test_threads_that_come_and_go_lose_nothing(model: Callable[[str], Model]) -> None:
     """Each is through once all its frames are there, whoever took its steps, or once stopped."""
-    it, together = model("band"), Together()
+    fill = batch_fill()
+    it, together = model("band"), Together(fill)
     rng = np.random.default_rng(0)
     sizes = [int(n) for n in rng.integers(1, 20, 40)]
     lasts = [int(n) for n in rng.integers(1, 60, 40)]
@@ -187,6 +191,9 @@ def test_threads_that_come_and_go_lose_nothing(model: Callable[[str], Model]) ->
     assert together._riders == []
     assert 1 < max(it.decoder.slots) <= SLOTS
     assert sum(it.decoder.slots) == sum(map(len, wanted))
+    shared = Counter(it.decoder.slots)
+    counts = (*(shared[size] for size in range(1, SLOTS + 1)), 0)
+    assert fill.counted() == (tuple(range(1, SLOTS + 1)), counts, sum(it.decoder.slots))
 
 
 @pytest.fixture

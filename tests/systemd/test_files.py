@@ -33,7 +33,7 @@ def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
     settings = load(tmp_path / "all.toml", ENVIRON)
     assert settings.voices == Path("/var/lib/sambertd/voices")
     expected = default(ENVIRON)
-    groups = ("limits", "engines", "cache", "text", "speaker", "access")
+    groups = ("limits", "engines", "cache", "text", "speaker", "access", "metrics")
     for name in ("endpoint", "voice", "log_level", *groups):
         assert getattr(settings, name) == getattr(expected, name)
     assert settings.endpoint == "ipc:///run/sambertd/sambertd.sock"
@@ -43,11 +43,11 @@ def test_the_sample_says_the_defaults(tmp_path: Path) -> None:
 def test_the_sample_names_every_key() -> None:
     text = (FILES / "sambertd.toml").read_text("utf-8")
     settings = default(ENVIRON)
-    for name in ("limits", "engines", "cache", "text", "speaker", "access"):
+    for name in ("limits", "engines", "cache", "text", "speaker", "access", "metrics"):
         group = getattr(settings, name)
         for key in group.__dataclass_fields__:
             assert re.search(rf"^# {key} = ", text, re.MULTILINE), key
-    groups = {"limits", "engines", "cache", "text", "speaker", "access"}
+    groups = {"limits", "engines", "cache", "text", "speaker", "access", "metrics"}
     for key in settings.__dataclass_fields__.keys() - groups:
         assert re.search(rf"^(# )?{key} = ", text, re.MULTILINE), key
 

@@ -171,6 +171,10 @@ class AsyncClient(Connection[zmq.asyncio.Socket], AsyncClosing):
                 yield pcm
 
     async def close(self) -> None:
+        """Let go of the connection; tasks that wait for something get NoDaemonError at once."""
+        self._line.close()
+        for news in self._all_news():
+            news.set_result(None)  # whoever waits finds the line closed
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.wait({self._reader})
@@ -182,8 +186,6 @@ class AsyncClient(Connection[zmq.asyncio.Socket], AsyncClosing):
 
     async def _run(self, steps: Steps[T]) -> T:
         """Do what the logic asks for, until it has its result."""
-        if self._reader is None:
-            self._reader = asyncio.ensure_future(self._read())
         try:
             step = next(steps)
             while True:
@@ -194,6 +196,9 @@ class AsyncClient(Connection[zmq.asyncio.Socket], AsyncClosing):
             steps.close()
 
     async def _do(self, step: Step) -> bool:
+        self._line.check()
+        if self._reader is None:
+            self._reader = asyncio.ensure_future(self._read())
         if isinstance(step, Look):
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(None, is_listening, self.endpoint)
@@ -217,14 +222,16 @@ class AsyncClient(Connection[zmq.asyncio.Socket], AsyncClosing):
             try:
                 woken = self._waiting.get(self._line.feed(frames), ())
             except ReplyError as error:
-                for news in (news for all_of_it in self._waiting.values() for news in all_of_it):
-                    if not news.done():
-                        news.set_exception(error)
+                for news in self._all_news():
+                    news.set_exception(error)
                 continue
             for news in woken:
                 if not news.done():
                     news.set_result(None)
             await asyncio.sleep(0)  # others have their turn in a flood
+
+    def _all_news(self) -> list[asyncio.Future[None]]:
+        return [one for waiting in self._waiting.values() for one in waiting if not one.done()]
 
     def _put(self, frame: bytes) -> bool:
         self._socket.send(frame)  # in order, and as soon as there is room

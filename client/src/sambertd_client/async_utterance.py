@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar, Union
 
 from . import protocol as wire
@@ -42,7 +43,8 @@ class AsyncUtterance(Account, AsyncLeaving):
     async def stream(self, texts: Texts) -> AsyncIterator[bytes]:
         """Append each text as it comes, then end; the PCM meanwhile and after, as by iterating.
 
-        Where text comes faster than it is spoken it waits; an error of `texts` cancels.
+        Where text comes faster than it is spoken it waits; an error of `texts` cancels. An Iterable
+        that blocks holds up the event loop: make it an AsyncIterable.
         """
         troubles: list[Exception] = []
         feeding = asyncio.ensure_future(self._feed(texts, troubles))
@@ -66,7 +68,8 @@ class AsyncUtterance(Account, AsyncLeaving):
             await self._client._run(self._speech.finish())
         except Exception as trouble:  # noqa: BLE001 - `texts` is the caller's
             troubles.append(trouble)
-            await self.cancel()
+            with suppress(NoDaemonError):
+                await self.cancel()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while self.done is None:
@@ -105,7 +108,7 @@ class AsyncUtterance(Account, AsyncLeaving):
         try:
             if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
                 self._speech.drop()
-            elif not isinstance(error, NoDaemonError):
+            elif not (self._client.closed or isinstance(error, NoDaemonError)):
                 await self.cancel()
         finally:
             self._speech.forget()

@@ -15,51 +15,39 @@ from .argument import List, Name, Readings, Word, between, file_name, folder_nam
 from .completion import add_completion
 from .credentials import KEY_FILE, SERVER_KEY
 from .endpoint import client_endpoint
-from .errors import NoDaemonError, RefusedError, SambertdError, SpeechError
+from .errors import SambertdError
+from .exits import INTERRUPTED, Parser, failed, wants_json
 from .keys import add_keys
 from .prefetch import prefetch
 from .speak import say
-from .terminal import fail
 
-DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"\n\n'
+DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"'
 ONE = "of one utterance; default: all: an admin's of every client, else those of this user"
 SHOWS = ("voices", "status", "engines", "stats", "events", "info")
 CHANGES = ("load", "unload", "reload", "keys")
 OURS = ("say", "prefetch", "cancel", "pause", "resume", *CHANGES, *SHOWS, "completion")
 PRIORITIES = get_args(wire.Priority)
-EXIT_CODES = """exit codes:
-  0  done
-  1  the daemon refused or failed, or the file could not be written
-  2  the command line is wrong, or a text is not UTF-8
-  3  no daemon answers (or --autostart could not start one)
-  4  the daemon has no usable speaker
-  5  the utterance was cancelled, or gave way to another
-  130  interrupted"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    extra = extras.run(arguments) if arguments and arguments[0] not in OURS else None
-    if extra is not None:
-        return extra
-    options = _parser().parse_args(arguments)
-    options.endpoint = options.endpoint or client_endpoint()
-    _set_keys(options)
+    as_json = wants_json(arguments)
+    audio_out = False
     try:
+        if arguments and arguments[0] not in OURS:
+            extra = extras.run(arguments)
+            if extra is not None:
+                return extra
+        options = _parser(as_json=as_json).parse_args(arguments)
+        options.endpoint = options.endpoint or client_endpoint()
+        as_json, audio_out = getattr(options, "json", False), getattr(options, "out", None) == "-"
+        _set_keys(options)
         return int(options.run(options))
-    except NoDaemonError as error:
-        fail(str(error))
-        return 3
-    except (RefusedError, SpeechError) as error:
-        mute = error.code == wire.SPEAKER_UNAVAILABLE
-        fail(f"{error} ({error.code})" + ("; or use --out FILE.wav" if mute else ""))
-        return 4 if mute else 1
     except (SambertdError, OSError) as error:
-        fail(str(error))
-        return 1
+        return failed(error, as_json=as_json, audio_out=audio_out)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
 
 
 def _set_keys(options: argparse.Namespace) -> None:
@@ -77,12 +65,12 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser(*, as_json: bool = False) -> argparse.ArgumentParser:
+    parser = Parser(
+        as_json=as_json,
         prog="sambertctl",
         description="Speak Mandarin through sambertd, and look after it.",
         epilog=_epilog(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     reach = _reach()
@@ -164,8 +152,7 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
         parents=[common],
         help="speak a text",
         description="Speak a text on the speaker of the daemon, or into a file.",
-        epilog=DASH + EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=DASH,
     )
     words = 'what to say; "-" reads standard input'
     parser.add_argument("text", metavar="TEXT", type=utf8, help=words)
@@ -239,10 +226,7 @@ def _add_manner(parser: argparse.ArgumentParser) -> None:
 
 def _add_prefetch(commands: Any, common: argparse.ArgumentParser) -> None:
     words = "make texts ready to be said at once, while nobody speaks"
-    codes = "exit codes: as of `say`; 1 where a text cannot be said, 5 where it was cancelled"
-    parser = commands.add_parser(
-        "prefetch", parents=[common], help=words, description=words, epilog=codes
-    )
+    parser = commands.add_parser("prefetch", parents=[common], help=words, description=words)
     lines = 'a text a line, empty lines apart; "-" is standard input'
     parser.add_argument("file", metavar="FILE", type=file_name, help=lines)
     _add_manner(parser)
@@ -251,8 +235,7 @@ def _add_prefetch(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _epilog() -> str:
     extra = extras.names()
-    more = f"commands of installed packages: {', '.join(extra)}\n\n" if extra else ""
-    return more + EXIT_CODES
+    return f"commands of installed packages: {', '.join(extra)}" if extra else ""
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import zmq
+from zmq import zmq_poll
 
 from . import protocol as wire
 from .ahead import Told, prefetch
@@ -16,7 +17,7 @@ from .endpoint import is_listening
 from .keyfile import AnyPath
 from .line import LOADING, RELOADING
 from .speech import Speech
-from .steps import Look, Step, Steps
+from .steps import Bell, Look, Step, Steps
 from .subscription import Subscription
 from .utterance import Utterance
 from .wishes import Manner, Wishes
@@ -162,7 +163,10 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
         retry_s: float = 0.0,
         **wishes: Unpack[Wishes],
     ) -> Iterator[bytes]:
-        """The PCM of a text, or of texts as they come; leaving early cancels it."""
+        """The PCM of a text, or of texts as they come; leaving early cancels it.
+
+        Texts are iterated by a thread of their own, in which this client must not be used.
+        """
         if isinstance(text, str):
             with self.say(text, retry_s=retry_s, **wishes) as speech:
                 yield from speech
@@ -172,6 +176,7 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
             yield from speech.stream(text)
 
     def close(self) -> None:
+        """Let go of the connection; what it said to the speaker is still spoken."""
         self._hang_up()
         self._context.term()
 
@@ -190,17 +195,21 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
             steps.close()
 
     def _do(self, step: Step) -> bool:
+        self._line.check()
         if isinstance(step, Look):
             return is_listening(self.endpoint)
-        return self._pump(step.until)
+        return self._pump(step.until, step.bell)
 
-    def _pump(self, deadline: float) -> bool:
-        """Wait for one message and sort it in; False: none came before the deadline."""
+    def _pump(self, deadline: float, bell: Bell | None = None) -> bool:
+        """Wait for one message and sort it in, or for the bell; False: neither came in time."""
         left = deadline - time.monotonic()
-        if left <= 0 or not self._socket.poll(max(1, int(left * 1000))):
+        if left <= 0:
             return False
-        self._line.feed(self._socket.recv_multipart())
-        return True
+        watched: list[Any] = [self._socket] if bell is None else [self._socket, bell]
+        ready = zmq_poll([(one, zmq.POLLIN) for one in watched], max(1, int(left * 1000)))
+        if any(one is self._socket for one, _ in ready):
+            self._line.feed(self._socket.recv_multipart())
+        return bool(ready)
 
     def _put(self, frame: bytes) -> bool:
         try:

@@ -68,7 +68,13 @@ class Connection(ABC, Generic[S]):
     def timeout(self, seconds: float) -> None:
         self._line.timeout = seconds
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed: all it is asked for raises NoDaemonError, with the code closed."""
+        return self._line.closed
+
     def _hang_up(self) -> None:
+        self._line.close()
         self._handshake.close()
         self._socket.close()
 

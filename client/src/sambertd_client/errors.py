@@ -1,7 +1,7 @@
 """What can go wrong for a client, as a tree.
 
 SambertdError
-├── NoDaemonError  nothing answers on the endpoint, or it stopped answering; has `code`
+├── NoDaemonError  nothing answers (any more), or this client was closed; has `code`
 ├── RefusedError   the daemon answered with an error, or the request is too large; has `code`
 ├── SpeechError    an accepted utterance ended in an error; has `code` and `done`
 ├── ReplyError     the daemon sent what this client cannot read
@@ -18,6 +18,7 @@ RESTARTED = "restarted"  # another daemon listens there now
 CONNECTION_LOST = "connection_lost"  # the same daemon, but it takes us for another client
 NO_PERMISSION = "no_permission"
 BAD_ENDPOINT = "bad_endpoint"
+CLOSED = "closed"  # this client was closed, by its own program
 
 
 class SambertdError(Exception):

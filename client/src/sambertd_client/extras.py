@@ -13,21 +13,25 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
-from .terminal import fail
+from .exits import WrongError
 
 GROUP = "sambertctl.commands"
 OF_SAMBERTD = ("text", "doctor")  # commands that come with the daemon's own package
 
 
 def run(arguments: Sequence[str]) -> int | None:
-    """The exit code of a command of another package; None: no package has it."""
+    """The exit code of a command of another package; None: no package has it.
+
+    Raises WrongError where the package that has it is not installed.
+    """
     for point in _entry_points():
         if point.name == arguments[0]:
             return int(point.load()(list(arguments[1:])))
     if arguments[0] in OF_SAMBERTD:
         name = arguments[0]
-        fail(f"{name} comes with the daemon's package; run `pip install 'sambertd[cpu]'`")
-        return 2
+        raise WrongError(
+            f"{name} comes with the daemon's package; run `pip install 'sambertd[cpu]'`"
+        )
     return None
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from . import protocol as wire
+from .errors import NoDaemonError
 from .line import Line
 from .steps import Steps, Wait
 
@@ -22,6 +24,7 @@ class Happening:
 
     def next(self, timeout_s: float) -> Steps[wire.Event | None]:
         """The next event; None: there was none in time."""
+        self._line.check()
         inbox = self._line.inboxes[self._request.id]
         deadline = time.monotonic() + timeout_s
         while True:
@@ -51,5 +54,6 @@ class Happening:
                 return
 
     def end(self) -> None:
-        self._line.send(wire.Unsubscribe(id=self._request.id))
+        with suppress(NoDaemonError):
+            self._line.send(wire.Unsubscribe(id=self._request.id))
         self._line.forget(self._request.id)

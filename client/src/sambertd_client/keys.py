@@ -29,7 +29,6 @@ def add_keys(commands: Any) -> None:
         help=WORDS,
         description=f"{WORDS[0].upper()}{WORDS[1:]}.",
         epilog=STEPS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(endpoint=None)
     kinds = parser.add_subparsers(dest="action", required=True, metavar="ACTION")

@@ -10,8 +10,16 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from . import protocol as wire
-from .errors import CONNECTION_LOST, GONE, RESTARTED, NoDaemonError, RefusedError, ReplyError
-from .steps import Look, Steps, Wait
+from .errors import (
+    CLOSED,
+    CONNECTION_LOST,
+    GONE,
+    RESTARTED,
+    NoDaemonError,
+    RefusedError,
+    ReplyError,
+)
+from .steps import Bell, Look, Steps, Wait
 
 LOOK_S = 1.0  # how long speech may be silent before we look whether the daemon still listens
 LAST_WORDS_S = 0.1
@@ -37,6 +45,7 @@ class Line:
         self.endpoint = endpoint
         self.timeout = timeout
         self.inboxes: dict[str, Inbox] = {}
+        self.closed = False
         self._put, self._refused = put, refused
         self._token = os.urandom(4).hex()  # ids differ between clients: logs and cancel name them
         self._numbers = itertools.count(1)
@@ -44,8 +53,19 @@ class Line:
     def new_id(self) -> str:
         return f"{self._token}-{next(self._numbers)}"
 
+    def close(self) -> None:
+        """Whoever asks or waits from now on is told that it is closed."""
+        self.closed = True
+        self.inboxes.clear()
+
+    def check(self) -> None:
+        """Raises NoDaemonError, with the code closed, where it is."""
+        if self.closed:
+            raise NoDaemonError("this client was closed; make another one", CLOSED)
+
     def send(self, message: wire.Message) -> None:
         """Raises RefusedError where it is too large, NoDaemonError where the queue is full."""
+        self.check()
         frame = wire.encode(message)
         if len(frame) > wire.MAX_FRAME_BYTES:  # the daemon would drop the connection
             size, most = len(frame), wire.MAX_FRAME_BYTES
@@ -118,15 +138,17 @@ class Line:
                 raise NoDaemonError(self._silence())
         return inbox.popleft()
 
-    def listen(self, request_id: str, instance: str, check_s: float) -> Steps[None]:
-        """Wait for speech: returns when something has come, or its inbox is gone.
+    def listen(
+        self, request_id: str, instance: str, check_s: float, bell: Bell | None = None
+    ) -> Steps[None]:
+        """Wait for speech: returns when something has come, its inbox is gone, or the bell rings.
 
         instance: of the daemon that speaks it. Silence is fine while that one says every
         `check_s` that it is live. Raises NoDaemonError.
         """
         deadline = time.monotonic() + check_s
-        while self._is_silent(request_id):
-            if (yield Wait(request_id, min(deadline, time.monotonic() + LOOK_S))):
+        while self._is_silent(request_id) and not (bell and bell.rings):
+            if (yield Wait(request_id, min(deadline, time.monotonic() + LOOK_S), bell)):
                 continue
             if (yield from self._is_gone(request_id)):
                 text = (

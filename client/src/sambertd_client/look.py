@@ -15,7 +15,7 @@ from . import protocol as wire
 from .client import Client
 from .engine_table import report_lines
 from .errors import NoDaemonError, RefusedError
-from .metrics import DOWN, exposition
+from .metrics import DOWN, Figures, exposition
 from .speak import connect
 from .terminal import Progress
 
@@ -154,7 +154,7 @@ def metrics(options: argparse.Namespace) -> int:
     """For Prometheus; also where no daemon answers, which is a figure too. Raises NoDaemonError."""
     try:
         with connect(options.endpoint, Progress(quiet=True)) as client:
-            told = exposition(client.stats(), client.status(), client.engines())
+            told = exposition(Figures(client.stats(), client.status(), client.engines()))
     except NoDaemonError:
         print(DOWN, end="")
         raise
@@ -183,9 +183,14 @@ def stats(options: argparse.Namespace) -> int:
     if first.p50 is not None and first.p90 is not None and first.p99 is not None:
         times = f"p50 {first.p50:.0f} ms, p90 {first.p90:.0f} ms, p99 {first.p99:.0f} ms"
         print(f"first audio of the last {first.count}: {times}")
+        if told := spread_line(report.first_audio_ms, "ms"):
+            print(f"first audio of all: {told}")
     if report.audio_s:
         rtf = report.synth_s / report.audio_s
         print(f"{report.audio_s:.1f} s of speech, real-time factor {rtf:.3f}")
+    fill, steps = report.batch_fill, sum(report.batch_fill.counts)
+    if steps:
+        print(f"decoder: {steps} steps, {fill.total / steps:.2f} utterances in each")
     print(cache_line(report.cache))
     print(f"speaker: {report.underruns} underruns, reopened {report.reopened} times")
     print(
@@ -193,6 +198,14 @@ def stats(options: argparse.Namespace) -> int:
         f"{report.events_dropped} dropped"
     )
     return 0
+
+
+def spread_line(seen: wire.Histogram, unit: str) -> str:
+    """A histogram for people."""
+    names = [f"up to {bound:g}" for bound in seen.bounds]
+    names += [f"above {bound:g}" for bound in seen.bounds[-1:]]
+    found = [f"{n} {name} {unit}" for name, n in zip(names, seen.counts) if n]
+    return ", ".join(found)
 
 
 def events(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from . import protocol as wire
+from .exits import CUT_SHORT, NOT_UTF8, REFUSED, WrongError
 from .speak import STYLE, connect
 from .terminal import Progress, fail
 
@@ -15,7 +16,7 @@ BAR = 24  # characters
 
 
 def prefetch(options: argparse.Namespace) -> int:
-    """Exit code 1 where a text cannot be said, 2 where the file is not UTF-8, 5 if cancelled.
+    """Exit code 1 where a text cannot be said, 5 if it was cancelled.
 
     Raises SambertdError, OSError.
     """
@@ -25,12 +26,12 @@ def prefetch(options: argparse.Namespace) -> int:
     for number, line in enumerate(_read(options.file).splitlines(), 1):
         try:
             text = line.decode().strip("\ufeff \t\r")
-        except UnicodeDecodeError:
-            fail(
+        except UnicodeDecodeError as error:
+            raise WrongError(
                 f"{name}, line {number}: this is not UTF-8; convert it, for example with "
-                "`iconv -f GB18030 -t UTF-8`"
-            )
-            return 2
+                "`iconv -f GB18030 -t UTF-8`",
+                NOT_UTF8,
+            ) from error
         if text:
             lines.append(number)
             texts.append(text)
@@ -69,8 +70,8 @@ def _fetch(options: argparse.Namespace, name: str, lines: list[int], texts: list
             fail(f"{name}, line {line}: {one.text} ({one.code})")
         print(_summary(len(texts), done))
     if done.why == "cancelled":
-        return 5
-    return 1 if failures else 0
+        return CUT_SHORT
+    return REFUSED if failures else 0
 
 
 def _summary(count: int, done: wire.Prefetched) -> str:

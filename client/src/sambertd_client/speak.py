@@ -17,9 +17,10 @@ from . import protocol as wire
 from .client import Client
 from .endpoint import is_listening
 from .errors import NoDaemonError, RefusedError
+from .exits import CUT_SHORT, NOT_UTF8, WrongError
 from .launch import await_start, launch, wait_ready
 from .telling import Teller
-from .terminal import Progress, fail
+from .terminal import Progress
 from .utterance import Utterance
 from .wav import WavWriter
 
@@ -41,25 +42,21 @@ WISHES = (
 
 
 def say(options: argparse.Namespace) -> int:
-    """Speak, then report; exit code 5 where it was cut short, 2 where stdin is not UTF-8.
-
-    Raises SambertdError.
-    """
+    """Speak, then report; exit code 5 where it was cut short. Raises SambertdError, OSError."""
     try:
         return _say(options)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
-        fail(
+        raise WrongError(
             f"standard input is not UTF-8 (0x{byte:02x} at byte {error.start}); "
-            "convert it, for example with `iconv -f GB18030 -t UTF-8`"
-        )
-        return 2
+            "convert it, for example with `iconv -f GB18030 -t UTF-8`",
+            NOT_UTF8,
+        ) from error
 
 
 def _say(options: argparse.Namespace) -> int:
     if options.follow and options.markup:
-        fail(f"--follow is for plain text; leave it or --{options.markup} out")
-        return 2
+        raise WrongError(f"--follow is for plain text; leave it or --{options.markup} out")
     texts = _texts(options)
     text = texts if options.follow else "".join(texts)
     progress = Progress(quiet=options.json)
@@ -74,7 +71,7 @@ def _say(options: argparse.Namespace) -> int:
         utterance, where = _speak(client, text, options, progress)
         _report(utterance, where, options)
     done = utterance.done
-    return 5 if done is not None and done.why in ("cancelled", "superseded") else 0
+    return CUT_SHORT if done is not None and done.why in ("cancelled", "superseded") else 0
 
 
 def _texts(options: argparse.Namespace) -> Iterator[str]:
@@ -83,9 +80,8 @@ def _texts(options: argparse.Namespace) -> Iterator[str]:
         yield options.text
         return
     decoder = codecs.getincrementaldecoder("utf-8")()
-    source = sys.stdin.buffer
-    read = getattr(source, "read1", source.read)
-    while data := read(1 << 16):
+    source = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+    while data := source.read(1 << 16):  # without a lock that would hold up the process's end
         yield decoder.decode(data)
     yield decoder.decode(b"", final=True)
 
@@ -128,7 +124,7 @@ def _wishes(options: argparse.Namespace) -> dict[str, Any]:
 def _begin(client: Client, text: Text, wishes: dict[str, Any]) -> Utterance:
     if isinstance(text, str):
         return client.say(text, **wishes)
-    return client.say("", more=True, credit=wire.MAX_CREDIT, **wishes)  # while we wait for text
+    return client.say("", more=True, **wishes)
 
 
 def _audio(utterance: Utterance, text: Text) -> Iterator[bytes]:

@@ -22,7 +22,7 @@ from .errors import (
     SpeechError,
 )
 from .line import LOOK_S, Line
-from .steps import Look, Steps, Wait
+from .steps import Bell, Look, Steps, Wait
 
 PIECE_CHARS = 500  # appended at once at most
 ROOM_S = 0.1  # how long to wait before asking again whether there is room
@@ -91,13 +91,16 @@ class Speech:
                 self.drop()
             raise
 
-    def take(self, *, rewind: bool = False) -> Steps[bytes | None]:
-        """The next reply; its PCM, if it is audio. rewind: the caller can begin anew."""
+    def take(self, *, rewind: bool = False, bell: Bell | None = None) -> Steps[bytes | None]:
+        """The next reply; its PCM, if it is audio. None also where the bell rings before it comes.
+
+        rewind: the caller can begin anew.
+        """
         if self._owes and self.done is None:
             self._line.send(wire.Credit(id=self.id))
         self._owes = False
         try:
-            received = yield from self._next()
+            received = yield from self._next(bell)
         except NoDaemonError as lost:
             if not self._may_repeat(lost, rewind):
                 raise
@@ -197,12 +200,16 @@ class Speech:
         self.begun += 1
         self.marks.clear()
 
-    def _next(self) -> Steps[tuple[wire.Reply, bytes] | None]:
-        """The next reply; None: another one has taken it meanwhile. Raises NoDaemonError."""
+    def _next(self, bell: Bell | None = None) -> Steps[tuple[wire.Reply, bytes] | None]:
+        """The next reply; None: another one has taken it meanwhile, or the bell rings.
+
+        Raises NoDaemonError.
+        """
+        self._line.check()
         if self.done is None and self.id not in self._line.inboxes:
             raise NoDaemonError("this utterance was lost or let go; say it again", GONE)
         check_s = LOOK_S if self._retry_s else self._line.timeout
-        yield from self._line.listen(self.id, self.accepted.instance, check_s)
+        yield from self._line.listen(self.id, self.accepted.instance, check_s, bell)
         inbox = self._line.inboxes.get(self.id)
         return inbox.popleft() if inbox else None
 

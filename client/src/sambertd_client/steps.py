@@ -7,16 +7,28 @@ them blocking, `AsyncClient` in an event loop. Nothing else of it knows which.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import NamedTuple, TypeVar, Union
+from typing import NamedTuple, Protocol, TypeVar, Union
 
 T = TypeVar("T")
 
 
+class Bell(Protocol):
+    """What else is worth waking for; `fileno` is readable while it rings. For `Client` alone."""
+
+    rings: bool
+
+    def fileno(self) -> int: ...
+
+
 class Wait(NamedTuple):
-    """Until a message has come to the inbox of `id`; no: none came before `until` (monotonic)."""
+    """Until a message has come to the inbox of `id`, or the bell rings.
+
+    No: neither came before `until` (monotonic).
+    """
 
     id: str
     until: float
+    bell: Bell | None = None
 
 
 class Look(NamedTuple):

@@ -9,6 +9,7 @@ from . import protocol as wire
 from .account import Account
 from .closing import Leaving
 from .errors import NoDaemonError
+from .feed import Feed
 from .speech import Speech, pieces
 
 if TYPE_CHECKING:
@@ -37,20 +38,37 @@ class Utterance(Account, Leaving):
     def stream(self, texts: Iterable[str]) -> Iterator[bytes]:
         """Append each text as it comes, then end; the PCM meanwhile and after, as by iterating.
 
-        Where text comes faster than it is spoken this waits until there is room for it.
+        `texts` may block: it is iterated by a thread of its own, in which this client must not be
+        used. Where text comes faster than it is spoken it waits; an error of `texts` cancels.
         """
-        for piece in (piece for text in texts for piece in pieces(text)):
+        with Feed(texts) as feed:
+            while self.done is None and not self._speech.closed:
+                if not feed.rings:
+                    yield from self._take(feed)
+                elif (text := self._drawn(feed)) is not None:
+                    yield from self._offer(text)
+                else:
+                    self._client._run(self._speech.finish())
+                    break
+        yield from self
+
+    def _drawn(self, feed: Feed) -> str | None:
+        try:
+            return feed.take()
+        except BaseException:
+            self.cancel()
+            raise
+
+    def _offer(self, text: str) -> Iterator[bytes]:
+        """Append a text; the PCM that is here meanwhile."""
+        for piece in pieces(text):
             while not self._client._run(self._speech.offer(piece)):
                 yield from self._ready()
             yield from self._ready()
             if self._speech.closed or self.done is not None:
-                break
-        else:
-            self._client._run(self._speech.finish())
-        yield from self
+                return
 
     def _ready(self) -> Iterator[bytes]:
-        """The PCM that is here now."""
         while self._speech.ready:
             yield from self._take()
 
@@ -58,8 +76,8 @@ class Utterance(Account, Leaving):
         while self.done is None:
             yield from self._take()
 
-    def _take(self) -> Iterator[bytes]:
-        pcm = self._client._run(self._speech.take())
+    def _take(self, feed: Feed | None = None) -> Iterator[bytes]:
+        pcm = self._client._run(self._speech.take(bell=feed))
         if pcm:
             yield pcm
 
@@ -85,7 +103,7 @@ class Utterance(Account, Leaving):
 
     def _leave(self, error: BaseException | None) -> None:
         try:
-            if not isinstance(error, NoDaemonError):
+            if not (self._client.closed or isinstance(error, NoDaemonError)):
                 self.cancel()
         finally:
             self._speech.forget()

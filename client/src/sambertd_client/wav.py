@@ -40,6 +40,8 @@ class WavWriter(Closing):
                 self._file.write(wav_header(self._rate, None))
         self._file.write(pcm)
         self.written += len(pcm)
+        if self.path == "-":
+            self._file.flush()  # who reads may play it now
 
     def close(self) -> None:
         """Put the true length into the header where the file can be rewound."""

@@ -12,8 +12,8 @@ from .. import protocol as wire
 from ..client import Client
 from ..endpoint import is_listening
 from ..errors import SambertdError
+from ..exits import WrongError
 from ..extras import parsers
-from ..terminal import fail
 from . import bash, fish, zsh
 from .tree import Command, tree
 
@@ -42,7 +42,6 @@ def add_completion(
         help=WORDS,
         description=f"{WORDS[0].upper()}{WORDS[1:]}.",
         epilog=INSTALLED,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("shell", nargs="?", choices=SHELLS, help="default: that of $SHELL")
     names = "instead, the names that the daemon has, a line each; none where no daemon answers"
@@ -56,8 +55,7 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     shell = options.shell or os.path.basename(os.environ.get("SHELL", ""))
     if shell not in SHELLS:
-        fail(f"name the shell: sambertctl completion {'|'.join(SHELLS)}")
-        return 2
+        raise WrongError(f"name the shell: sambertctl completion {'|'.join(SHELLS)}")
     sys.stdout.write(SHELLS[shell](tree(options.whole, parsers())))
     return 0
 

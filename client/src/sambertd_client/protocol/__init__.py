@@ -47,6 +47,7 @@ from .codes import (
 from .events import (
     Event,
     EventKind,
+    Histogram,
     Percentiles,
     Stats,
     StatsReport,
@@ -172,6 +173,7 @@ __all__ = [
     "Format",
     "GraphEngine",
     "Hello",
+    "Histogram",
     "Id",
     "Limits",
     "Load",

@@ -63,6 +63,15 @@ class Percentiles(msgspec.Struct, kw_only=True, frozen=True):
     p99: Optional[float] = None
 
 
+class Histogram(msgspec.Struct, kw_only=True, frozen=True):
+    """How many values were seen of which size, since the start; without bounds: not told."""
+
+    bounds: list[float] = msgspec.field(default_factory=list)  # ascending
+    # values up to each bound and above the one before; the last: above all bounds
+    counts: list[int] = msgspec.field(default_factory=list)
+    total: float = 0.0  # of all values, added up
+
+
 class StatsReport(Message, tag="stats_report", kw_only=True, frozen=True):
     uptime_s: float
     requests: int
@@ -81,3 +90,6 @@ class StatsReport(Message, tag="stats_report", kw_only=True, frozen=True):
     events: int  # sent
     events_dropped: int
     cache: Optional[CacheFigures] = None  # None: there is none
+    first_audio_ms: Histogram = msgspec.field(default_factory=Histogram)
+    # utterances that shared a step of the decoder, of all its steps
+    batch_fill: Histogram = msgspec.field(default_factory=Histogram)

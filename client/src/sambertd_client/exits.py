@@ -1,0 +1,100 @@
+"""How a command of `sambertctl` ends: its exit codes, and what programs are told of an error."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NoReturn
+
+from . import protocol as wire
+from .errors import KeyFileError, NoDaemonError, RefusedError, SambertdError, SpeechError
+from .terminal import fail
+
+REFUSED, WRONG, NO_DAEMON, MUTE, CUT_SHORT, INTERRUPTED = 1, 2, 3, 4, 5, 130
+EXIT_CODES = """exit codes:
+  0  done
+  1  the daemon refused or failed, or a file could not be read or written; of `status`: it has
+     stalled; of `reload` and `prefetch`: not all of it; of `doctor`: something is wrong
+  2  the command line or the settings are wrong, or a text cannot be read
+  3  no daemon answers (or --autostart could not start one)
+  4  the daemon has no usable speaker
+  5  the utterance was cancelled, or gave way to another
+  130  interrupted
+With --json an error is one object {"error": {"code", "text"}}, where the facts would be."""
+USAGE, NOT_UTF8 = "usage", "not_utf8"  # codes of this program's own
+BAD_REPLY, KEY_FILE, FILE = "bad_reply", "key_file", "file"
+
+
+class WrongError(SambertdError):
+    """What was asked for cannot be asked of a daemon: exit code 2."""
+
+    def __init__(self, text: str, code: str = USAGE) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def failed(error: SambertdError | OSError, *, as_json: bool, audio_out: bool = False) -> int:
+    """Tell an error; its exit code. audio_out: standard output is the audio's."""
+    exit_code, code = _codes(error)
+    text = str(error)
+    if as_json:
+        retry_s = error.retry_s if isinstance(error, RefusedError) else None
+        tell(code, text, retry_s=retry_s, audio_out=audio_out)
+        return exit_code
+    if isinstance(error, (RefusedError, SpeechError)):
+        text += f" ({code})" + ("; or use --out FILE.wav" if exit_code == MUTE else "")
+    fail(text)
+    return exit_code
+
+
+def tell(code: str, text: str, *, retry_s: float | None = None, audio_out: bool = False) -> None:
+    """An error, for programs."""
+    facts: dict[str, object] = {"code": code, "text": text}
+    if retry_s is not None:
+        facts["retry_s"] = retry_s
+    told = json.dumps({"error": facts}, ensure_ascii=False)
+    print(told, file=sys.stderr if audio_out else sys.stdout)
+
+
+def _codes(error: SambertdError | OSError) -> tuple[int, str]:
+    """The exit code and the code for programs."""
+    if isinstance(error, NoDaemonError):
+        return NO_DAEMON, error.code
+    if isinstance(error, (RefusedError, SpeechError)):
+        return (MUTE if error.code == wire.SPEAKER_UNAVAILABLE else REFUSED), error.code
+    if isinstance(error, WrongError):
+        return WRONG, error.code
+    if isinstance(error, KeyFileError):
+        return REFUSED, KEY_FILE
+    return REFUSED, BAD_REPLY if isinstance(error, SambertdError) else FILE
+
+
+class Parser(argparse.ArgumentParser):
+    """Its help, and that of the commands below it, ends with the exit codes.
+
+    as_json: a wrong command line is told for programs.
+    """
+
+    def __init__(self, *, epilog: str = "", as_json: bool = False, **more: Any) -> None:
+        more.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(epilog=f"{epilog}\n\n{EXIT_CODES}".lstrip(), **more)
+        self._as_json = as_json
+
+    def add_subparsers(self, **more: Any) -> Any:
+        more.setdefault("parser_class", partial(type(self), as_json=self._as_json))
+        return super().add_subparsers(**more)
+
+    def error(self, message: str) -> NoReturn:
+        if not self._as_json:
+            super().error(message)
+        tell(USAGE, message)
+        self.exit(WRONG)
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether a command line that may be wrong asks for JSON."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
