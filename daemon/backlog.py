@@ -50,7 +50,7 @@ class Backlog:
         return Delivery.SENT
 
     def flush(self) -> list[bytes]:
-        """Send what there is room for now; the clients that are gone, and what was kept for them."""
+        """Send what there is room for now; the clients that have gone."""
         gone = []
         for client, kept in list(self._kept.items()):
             delivery = Delivery.SENT
