@@ -7,15 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from daemon import hugepages, journal
 from daemon.command_line import only_checks, parse
 from daemon.config import Config
+from daemon.config_check import lexicon_faults, voice_faults
 from daemon.config_errors import ConfigError
-from daemon.server import Server
+from daemon.server import EXIT_OK, EXIT_VOICE, Server
 from daemon.toml_text import written
-from engines.text.lexicon_file import LexiconFile
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
@@ -41,11 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _show(config: Config) -> int:
     """The settings, and what is wrong with the files they name; the exit code."""
     print(written(config), end="")
-    lexicons = (LexiconFile(Path(path)) for path in config.text.lexicons)
-    problems = [file.problem for file in lexicons if file.problem]
-    for problem in problems:
+    lexicons, (voices, voiceless) = lexicon_faults(config), voice_faults(config)
+    for problem in (*lexicons, *(f"{error} ({error.code})" for error in voices)):
         print(f"sambertd: {problem}", file=sys.stderr)
-    return EXIT_CONFIG if problems else 0
+    if lexicons:
+        return EXIT_CONFIG
+    return EXIT_VOICE if voiceless else EXIT_OK
 
 
 if __name__ == "__main__":

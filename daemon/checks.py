@@ -22,7 +22,10 @@ def check(
 ) -> SpeakingVoice:
     """The voice for a request that can be met. Raises RefusedError."""
     check_state(life)
-    if not say.text.strip() and not say.more:
+    if say.tone and (say.text or say.more or say.markup != "text"):
+        text = "tone is in place of a text; send an empty one, and leave more and markup out"
+        raise RefusedError(wire.BAD_FIELD, text)
+    if not (say.text.strip() or say.more or say.tone):
         raise RefusedError(wire.TEXT_EMPTY, "there is no text to speak")
     if say.more and say.markup != "text":
         text = f"more is for plain text, and markup is {say.markup!r}; send all of it in one `say`"

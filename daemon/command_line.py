@@ -56,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     version = f"%(prog)s {metadata.version('sambertd')}"
     parser.add_argument("--version", action="version", version=version)
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
-    checking = "show the settings as they would count, or what is wrong with them, and end"
+    checking = (
+        "show the settings as they would count, what is wrong with them or with the voices, and end"
+    )
     parser.add_argument("--check-config", action="store_true", help=checking)
     parser.add_argument("--endpoint", help="ipc:///path or tcp://127.0.0.1:PORT")
     listen = "also here, encrypted, for those with a key: tcp://0.0.0.0:PORT"

@@ -2,7 +2,8 @@
 
 The sound: every device with the rates it takes, what keeps this user from a card, and then, on the
 device of the settings, a tone and a sentence to listen to. Where a daemon runs it has that device,
-and says the sentence (unless --device names another). --silent plays nothing.
+and plays both (unless --device names another). --silent plays nothing. The settings are those of
+--config, else those of the service where it is installed.
 
 With --gpu it makes and tries the engines of the voices named, as `build` does, and leaves the sound
 out. That takes from minutes to an hour. Engines in use are left alone. The report, on stdout, names
@@ -32,6 +33,7 @@ from daemon import sound_check
 from daemon.config import Config, checked, default, load
 from daemon.config_errors import ConfigError
 from daemon.device import SpeakerError
+from daemon.sound_trial import Tell
 from engines.device import device
 from engines.errors import EngineError
 from trt_build.commands import doctor as engines
@@ -39,6 +41,7 @@ from trt_build.errors import BuildError
 from trt_build.machine import facts
 
 CONFIG = "config"  # the code of settings that are wrong
+SYSTEM_CONFIG = Path("/etc/sambertd/sambertd.toml")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,6 +79,8 @@ def _failed(exit_code: int, code: str, error: Exception, options: argparse.Names
 def _sound(config: Config, options: argparse.Namespace) -> bool:
     tell = partial(print, flush=True)
     tell("\n### Sound\n")
+    if not options.config and SYSTEM_CONFIG.is_file():
+        tell(f"The settings are those of {SYSTEM_CONFIG}.\n")
     found: list[sound_check.Output] = []
     try:
         found = sound_check.devices()
@@ -110,7 +115,7 @@ def _well(
     config: Config,
     options: argparse.Namespace,
     found: Sequence[sound_check.Output],
-    tell: sound_check.Tell,
+    tell: Tell,
 ) -> bool:
     if options.silent:
         return bool(found)
@@ -118,7 +123,9 @@ def _well(
 
 
 def _config(options: argparse.Namespace) -> Config:
-    config = load(options.config, os.environ) if options.config else default(os.environ)
+    """Raises ConfigError."""
+    path = options.config or (SYSTEM_CONFIG if SYSTEM_CONFIG.is_file() else None)
+    config = load(path, os.environ) if path else default(os.environ)
     if not options.config:
         config = replace(config, endpoint=client_endpoint())
     if options.endpoint:

@@ -84,11 +84,16 @@ class Speaker:
         self._started_at = self._handed_at = None  # after the others: the callback looks on
         self._ring_used.write(silence)
 
+    @property
+    def wake_s(self) -> float:
+        """Seconds of silence that what is said now begins with."""
+        asleep = self._cold or self.idle_s(time.monotonic()) >= PAUSE_S
+        return self._config.lead_in_s if asleep else 0.0
+
     def _lead_in(self) -> Samples:
         """Silence for what may sleep between the card and the ear; empty where there is no need."""
-        asleep = self._cold or self.idle_s(time.monotonic()) >= PAUSE_S
+        count = int(self.wake_s * self._rates[1])
         self._cold = False
-        count = int(self._config.lead_in_s * self._rates[1]) if asleep else 0
         return np.zeros(min(count, self._ring_used.space), np.int16)
 
     def write(self, pcm: bytes) -> bool:

@@ -39,6 +39,7 @@ CAPABILITIES = (
     "cache",
     "prefetch",
     "access",
+    "tone",
 )
 
 

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 
+import msgspec
 from sambertd_client import protocol as wire
 from sambertd_client.metrics import Figures
 
@@ -164,7 +165,8 @@ class Service:
                 self._deliverer.reply(client, self._counted(request.id))
             case wire.Subscribe():
                 subscribed = self._deliverer.events.subscribe(client, request, peer.owner)
-                self._deliverer.reply(client, subscribed)
+                told = msgspec.structs.replace(subscribed, instance=self._life.instance)
+                self._deliverer.reply(client, told)
             case wire.Unsubscribe():
                 self._deliverer.events.unsubscribe(client)
             case wire.Hello():

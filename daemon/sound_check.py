@@ -5,31 +5,30 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sambertd_client import Client
 from sambertd_client.endpoint import is_listening
 from sambertd_client.errors import SambertdError
 
 from daemon import null_sink
 from daemon.config import Config
 from daemon.device import SpeakerError, outputs, portaudio, refusal
+from daemon.pcm import pcm_s16le
 from daemon.playback import Speaker
-from daemon.playing import play, tone
+from daemon.playing import play
 from daemon.sound_faults import closed_card, explain, holders, no_device
+from daemon.sound_trial import SENTENCE, Tell, by_daemon
+from daemon.tone import tone
 from daemon.voices import packs
-from daemon.worker import pcm_s16le
 from engines.errors import EngineError
 from engines.voice import Voice
 from trt_build.table import markdown
 
 RATES = (16000, 22050, 24000, 32000, 44100, 48000)
-SENTENCE = "您好，声音正常。"
 OPENS_S = 10.0  # for the first attempt to open the device
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +113,8 @@ def heard(config: Config, tell: Tell, *, own: bool = False) -> bool:
 
     Where a daemon runs it is left to that, unless `own`.
     """
-    if not own and daemon_speaks(config.endpoint):
-        return _by_daemon(config.endpoint, tell)
+    if not own and _daemon_speaks(config.endpoint, tell):
+        return by_daemon(config.endpoint, tell)
     try:
         voice = Voice.load(_pack(config))
     except EngineError as error:
@@ -126,11 +125,12 @@ def heard(config: Config, tell: Tell, *, own: bool = False) -> bool:
         return _heard(config, voice, tell)
 
 
-def daemon_speaks(endpoint: str) -> bool:
-    """Whether a daemon listens there, which then has the device."""
+def _daemon_speaks(endpoint: str, tell: Tell) -> bool:
+    """Whether a daemon listens there that this user may talk to, which then has the device."""
     try:
         return is_listening(endpoint)
-    except SambertdError:
+    except SambertdError as error:
+        tell(f"A daemon may have the device: {error}.")
         return False
 
 
@@ -145,7 +145,7 @@ def _heard(config: Config, voice: Voice | None, tell: Tell) -> bool:
     speaker.start(rate)
     try:
         _opened(speaker, tell)
-        play(speaker, tone(rate), rate)
+        play(speaker, pcm_s16le(tone(rate)), rate)
         tell("A tone of 440 Hz was played for 1 s.")
         if voice is not None:
             chunks = voice.stream(voice.plan(SENTENCE))
@@ -179,25 +179,3 @@ def _judge(underruns: int, latency_s: float, tell: Tell) -> None:
             f"It stuttered {underruns} times: the machine was busy; raise speaker.latency_s "
             f"(now {latency_s:g})."
         )
-
-
-def _by_daemon(endpoint: str, tell: Tell) -> bool:
-    """The device is the daemon's: it says the sentence, and what it knows of its speaker."""
-    try:
-        with Client(endpoint, timeout=20) as client:
-            before = client.status().speaker
-            if not before.available:
-                tell(f"The daemon on {endpoint} has no speaker: {before.reason}.")
-                return False
-            client.say(SENTENCE, sink="speaker").wait()
-            after = client.status().speaker
-    except SambertdError as error:
-        tell(f"The daemon on {endpoint} could not speak: {error}.")
-        return False
-    tell(
-        f"The daemon on {endpoint} said on {after.device!r} ({after.rate} Hz, latency "
-        f"{after.latency_ms:.0f} ms): {SENTENCE}"
-    )
-    if after.underruns > before.underruns:
-        tell(f"It stuttered {after.underruns - before.underruns} times; raise speaker.latency_s.")
-    return after.device != null_sink.NAME

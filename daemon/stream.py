@@ -68,6 +68,7 @@ class Stream:
     copied_samples: int = 0
     marks: deque[SpeechMark] = field(default_factory=deque)  # that its client is to be sent
     words: deque[Word] = field(default_factory=deque)  # for the speaker, those still to be heard
+    open: bool = False  # its text is not complete
     appended: int = 0  # characters that came after it was admitted
     starved: bool = False  # all its text is made, and more is to come
     starved_since: float | None = None

@@ -24,28 +24,28 @@ def next_of(streams: Collection[Stream], places: int, spare: int = 0) -> Stream 
     places: how many of them may be open at once. spare: how many more, of newcomers.
     """
     opened = [s for s in streams if s.started and not s.made and not s.known]
-    fresh = _next_fresh(streams, opened)
-    if fresh is not None and len(opened) < places:
-        return fresh
-    if len(opened) < places + spare and (guest := _guest(streams, opened)) is not None:
-        return guest
-    ready = [s for s in opened if fresh is not None or s.has_room]
+    waiting = [s for s in streams if s.waits]
+    newcomer = next_begun(waiting, opened, places, spare)
+    if newcomer is not None:
+        return newcomer
+    ready = [s for s in opened if waiting or s.has_room]
     last: dict[bytes, int] = {}  # turn of each client
     for stream in opened:
         last[stream.client] = max(stream.turn, last.get(stream.client, 0))
     return min(ready, key=lambda s: (*_urgency(s), last[s.client], s.turn), default=None)
 
 
-def _next_fresh(streams: Collection[Stream], opened: list[Stream]) -> Stream | None:
-    in_work = Counter(stream.client for stream in opened)
-    waiting = (s for s in streams if s.waits)
-    return min(waiting, key=lambda s: (precedence.rank(s), in_work[s.client]), default=None)
-
-
-def _guest(streams: Collection[Stream], opened: list[Stream]) -> Stream | None:
-    """Of those that wait, the first who shall not wait for others to end."""
+def next_begun(
+    waiting: Collection[Stream], opened: Collection[Stream], places: int, spare: int = 0
+) -> Stream | None:
+    """Of those that wait, in the order of their arrival, the one that gets a place now."""
+    if len(opened) < places:
+        in_work = Counter(stream.client for stream in opened)
+        return min(waiting, key=lambda s: (precedence.rank(s), in_work[s.client]), default=None)
+    if len(opened) >= places + spare:
+        return None
     busy = {stream.client for stream in opened}
-    guests = (s for s in streams if s.waits and (s.client not in busy or not precedence.rank(s)))
+    guests = (s for s in waiting if s.client not in busy or not precedence.rank(s))
     return min(guests, key=precedence.rank, default=None)
 
 

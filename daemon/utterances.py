@@ -18,6 +18,7 @@ from daemon.config import Limits
 from daemon.delivery import Deliverer
 from daemon.job import Job, Text
 from daemon.markup import spoken_chars
+from daemon.outlook import Outlook
 from daemon.pcm import PcmForm
 from daemon.playback import Speaker
 from daemon.precedence import before
@@ -27,6 +28,7 @@ from daemon.scheduler import RefusedError, Scheduler
 from daemon.speaking_voice import SpeakingVoice
 from daemon.stats import Stats
 from daemon.stream import Stream, Whose, Wish
+from daemon.tone import Tone
 from daemon.voices import Shelf
 from engines.style import Style
 
@@ -95,6 +97,7 @@ class Utterances:
             job.append(request.text)
         else:
             job.end()
+            stream.open = False
         self._scheduler.fed(stream, added, ready=bool(job.texts) or not job.more)
         self._deliverer.reply(client, wire.Appended(id=request.id, unspoken=job.unspoken))
 
@@ -246,10 +249,12 @@ class Utterances:
         style = Style(say.speaker, say.emotion, say.speed, say.pitch, say.volume)
         texts = deque(() if say.more else (Text(say.text, 0),))
         timed = kinds | marking.WORDS if stream.plays else kinds
-        job = Job(voice, texts, style, form, say.cache, say.more, say.markup, words, timed)
+        speaking = Tone(voice) if say.tone else voice
+        job = Job(speaking, texts, style, form, say.cache, say.more, say.markup, words, timed)
         job.warnings = stream.warnings
         self._jobs[stream] = job
         stream.known = stream.started = job.recall()
+        stream.open = say.more
         if say.more:
             job.append(say.text)
             if not job.texts:
@@ -277,8 +282,14 @@ class Utterances:
             accepted,
             id=stream.id,
             position=0 if begun else len(before(stream, live)),
-            start_s=self._deliverer.pace.start_s(stream, live, live.open_limit),
+            start_s=self._outlook.start_s(stream, live),
         )
+
+    @property
+    def _outlook(self) -> Outlook:
+        pace, speaker = self._deliverer.pace, self._speaker
+        places, spare = self._scheduler.open_limit, self._scheduler.spare
+        return Outlook(pace, places, spare, speaker.state.latency_s, speaker.wake_s)
 
     def _said_before(self, client: bytes, say: wire.Say, key: str | None) -> bool:
         """Whether a request with this key was accepted before: then it is answered for that one.

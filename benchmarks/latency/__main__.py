@@ -1,8 +1,9 @@
-"""First audio, cancel, streams at once and round trip of live daemons: `docs/LATENCY.md`.
+"""First audio, its prediction, cancel, streams at once, round trips: `docs/LATENCY.md`.
 
-    python -m benchmarks.latency [first] [cancel] [streams] [trips] [--voice DIR] [--out DIR]
+    python -m benchmarks.latency [PART ...] [--voice DIR] [--out DIR]
 
-Parts that are named are measured, else all of them (three minutes on a quiet machine). Each is
+Parts that are named (first, start, cancel, streams, trips) are measured, else all of them (five
+minutes on a quiet machine). Each is
 written as soon as it is measured, into DIR/benchmarks/results/latency.json with the machine and the
 date, beside what was measured before; and the page is written from that.
 """
@@ -18,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.latency import cancel, first_audio, streams, trips
+from benchmarks.latency import cancel, first_audio, start, streams, trips
 from benchmarks.latency.page import page
 from benchmarks.speed import BUILT_IN, ROOT, machine
 
@@ -27,6 +28,10 @@ Part = Callable[[Path], dict[str, Any]]
 
 def _first(_: Path) -> dict[str, Any]:
     return {"ms": {name: asdict(it) for name, it in first_audio.first_audio().items()}}
+
+
+def _start(_: Path) -> dict[str, Any]:
+    return {"cases": {name: asdict(it) for name, it in start.start().items()}}
 
 
 def _cancel(_: Path) -> dict[str, Any]:
@@ -46,6 +51,7 @@ def _trips(_: Path) -> dict[str, Any]:
 
 PARTS: dict[str, Part] = {
     "first": _first,
+    "start": _start,
     "cancel": _cancel,
     "streams": _streams,
     "trips": _trips,
@@ -56,7 +62,9 @@ def main(argv: list[str] | None = None) -> int:
     """Measure, and write what was measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("parts", nargs="*", metavar="PART", help="first, cancel, streams, trips")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help="first, start, cancel, streams, trips"
+    )
     parser.add_argument("--voice", type=Path, default=BUILT_IN, help="a voice pack, for streams")
     parser.add_argument("--out", type=Path, default=ROOT, help="where the page and figures go")
     args = parser.parse_args(argv)

@@ -20,6 +20,10 @@ From sending `say` to the first audio, as its client sees it; nothing comes from
 clients say one sentence after another. Where as many are in work as `[limits] in_work` lets in, a
 spare place gives the newcomer its first audio.
 """
+START = """\
+`accepted.start_s` against the first audio: medians in seconds. *Good*: predicted within a factor
+of 2, or 0.3 s.
+"""
 CLIENT = "A stream to a client: from sending `cancel` to `done`, after which nothing comes."
 SPEAKER = """\
 The speaker: from sending `cancel` to the last sample that a PulseAudio without a card plays, the
@@ -39,6 +43,7 @@ def page(parts: Mapping[str, Any]) -> str:
     """Markdown; parts as in latency.json, those that were never measured are left out."""
     sections = {
         "first": ("First audio", _first),
+        "start": ("First audio, predicted", _start),
         "cancel": ("Cancel", _cancel),
         "streams": ("Streams at once", _streams),
         "trips": ("Round trip", lambda it: _spreads(it["ms"])),
@@ -65,6 +70,14 @@ def _spreads(spreads: Mapping[str, Any]) -> Iterator[str]:
 def _first(part: Mapping[str, Any]) -> Iterator[str]:
     yield FIRST
     yield from _spreads(part["ms"])
+
+
+def _start(part: Mapping[str, Any]) -> Iterator[str]:
+    yield START
+    yield from ("| | predicted | came after | good |", "|---|---|---|---|")
+    for name, it in part["cases"].items():
+        times = f"{it['predicted_s']:.2f} | {it['real_s']:.2f}"
+        yield f"| {name} | {times} | {it['good']} of {it['count']} |"
 
 
 def _cancel(part: Mapping[str, Any]) -> Iterator[str]:

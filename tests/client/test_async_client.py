@@ -50,6 +50,21 @@ async def until_cancelled(voice: AsyncClient, count: int) -> None:
         await asyncio.sleep(0.02)
 
 
+def test_half_a_character_is_told_at_once(daemon: LiveDaemon) -> None:
+    async def talk(voice: AsyncClient) -> None:
+        asks: list[Callable[[], Awaitable[object]]] = [
+            lambda: voice.say("好\ud800"),
+            lambda: voice.prefetch(["好", "\ud800"]),
+        ]
+        for ask in asks:
+            with pytest.raises(RefusedError, match="half a character") as caught:
+                await ask()
+            assert caught.value.code == "bad_field"
+        assert await (await voice.say("好")).read()
+
+    run(daemon.endpoint, talk)
+
+
 def public(kind: type) -> dict[str, list[str]]:
     """Names of a class's public members, and of what its methods take."""
     members = inspect.getmembers(
@@ -292,6 +307,22 @@ def test_events(daemon: LiveDaemon) -> None:
             assert await watching == ["accepted", "started", "done"]
 
     run(daemon.endpoint, talk)
+
+
+def test_events_of_a_restarted_daemon(start_daemon: Callable[..., LiveDaemon]) -> None:
+    first = start_daemon()
+
+    async def talk(voice: AsyncClient) -> None:
+        happening = await voice.subscribe("state")
+        await asyncio.to_thread(first.stop)
+        events = aiter(happening)
+        assert (await anext(events)).text == "stopping"
+        await asyncio.to_thread(start_daemon)
+        event = await anext(events)
+        assert (event.seq, event.text) == (-1, "restarted")
+        await happening.close()
+
+    run(first.endpoint, talk, timeout=60)
 
 
 def test_the_speaker(quiet_card: QuietCard, start_daemon: Callable[..., LiveDaemon]) -> None:

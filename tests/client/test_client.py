@@ -102,6 +102,26 @@ def test_a_request_that_is_too_large_is_told_at_once(daemon: LiveDaemon) -> None
         assert client.say("好").read(), "the connection has not suffered"
 
 
+def test_half_a_character_is_told_at_once(daemon: LiveDaemon) -> None:
+    with Client(daemon.endpoint) as client:
+        open_one = client.say("", more=True)
+        asks: list[Callable[[], object]] = [
+            lambda: client.say("好\ud800"),
+            lambda: client.say("好", lexicon={"\udfff": "hao3"}),
+            lambda: client.say("好", voice="\ud800"),
+            lambda: client.prefetch(["好", "\ud800"]),
+            lambda: open_one.append("\ud800"),
+        ]
+        for ask in asks:
+            with pytest.raises(RefusedError, match="half a character") as caught:
+                ask()
+            assert caught.value.code == "bad_field"
+        open_one.append("好。")
+        open_one.end()
+        assert open_one.read(), "what was said before goes on"
+        assert client._line.inboxes == {}
+
+
 def test_speech_that_is_lost_with_its_connection_is_told(daemon: LiveDaemon) -> None:
     """As after a process was stopped for longer than the daemon's heartbeat allows."""
     with Client(daemon.endpoint, timeout=0.3) as client, Client(daemon.endpoint) as other:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from daemon.config import SpeakerConfig
 from daemon.doctor import main
-from daemon.sound_check import SENTENCE
+from daemon.pcm import pcm_s16le
+from daemon.sound_trial import SENTENCE
+from daemon.tone import tone
+from tests.daemon.live import LiveDaemon
 from tests.daemon.sink import Sink, playing, samples, sink_of, speech, without_gaps
 from tests.daemon.tone import RATE
 
@@ -51,12 +55,75 @@ def test_devices_are_listed_and_a_tone_and_a_sentence_are_heard(sink: Sink, fold
 
 
 @pytest.mark.audio
-def test_a_daemon_that_runs_says_the_sentence(sink: Sink, folder: Path) -> None:
+def test_a_daemon_that_runs_plays_the_tone_and_says_the_sentence(sink: Sink, folder: Path) -> None:
     with playing(sink, folder), sink.record() as heard:
         code, told = doctor(sink, folder)
     assert code == 0, told
-    assert f"The daemon on ipc://{folder}/d.sock said on" in told
-    assert without_gaps(heard[0]) == without_gaps(speech(len(SENTENCE)))
+    at = f"The daemon on ipc://{folder}/d.sock"
+    assert f"{at} played a tone of 440 Hz for 1 s." in told
+    assert f"{at} said: {SENTENCE}" in told
+    assert "open: 16000 Hz, latency" in told
+    both = pcm_s16le(tone(RATE)) + speech(len(SENTENCE))
+    assert without_gaps(heard[0]) == without_gaps(both)
+
+
+@pytest.mark.audio
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("cancel", "played a tone of 440 Hz for 1 s: not to its end, somebody cancelled it"),
+        ("lose", "could not speak: "),
+    ],
+)
+def test_what_ends_early_is_no_success(sink: Sink, folder: Path, what: str, words: str) -> None:
+    with playing(sink, folder) as client:
+        command = [sys.executable, "-m", "daemon.doctor", "--endpoint", client.endpoint]
+        with subprocess.Popen(
+            command, env=sink.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            with client.subscribe("started") as events:
+                next(iter(events))
+            if what == "lose":
+                sink.stop()
+            else:
+                client.cancel(scope="all")
+            told, complaints = process.communicate(timeout=60)
+        if what == "lose":
+            sink.start()
+    assert (process.returncode, complaints) == (1, "")
+    assert words in told
+
+
+def test_a_daemon_without_a_speaker_is_told(
+    daemon: LiveDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--endpoint", daemon.endpoint]) == 1
+    assert f"The daemon on {daemon.endpoint} has no speaker: " in capsys.readouterr().out
+
+
+def test_a_daemon_that_plays_to_nobody_is_no_success(
+    start_daemon: Callable[..., LiveDaemon], capsys: pytest.CaptureFixture[str]
+) -> None:
+    live = start_daemon(SpeakerConfig(device="null"))
+    assert main(["--endpoint", live.endpoint]) == 1
+    told = capsys.readouterr().out
+    assert f"said: {SENTENCE}" in told
+    assert "Nobody hears it: its settings or their fallback lead to the device null." in told
+
+
+def test_the_settings_of_the_service_count_unless_others_are_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "sambertd.toml"
+    path.write_text('[speaker]\ndevice = "null"\n', "utf-8")
+    monkeypatch.setattr("daemon.doctor.SYSTEM_CONFIG", path)
+    assert main(["--endpoint", f"ipc://{folder}/d.sock"]) == 1
+    told = capsys.readouterr().out
+    assert f"The settings are those of {path}." in told
+    assert "Nobody hears it" in told
+    path.write_text("[speaker]\nloudness = 11\n", "utf-8")
+    assert main([]) == 2
+    assert "loudness" in capsys.readouterr().err
 
 
 @pytest.mark.audio

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-from sambertd_client import Client, RefusedError, SpeechError, cli
+from sambertd_client import Client, NoDaemonError, RefusedError, SpeechError, cli
 from sambertd_client import protocol as wire
 
 from daemon import scheduler
@@ -157,20 +156,49 @@ def test_percentiles() -> None:
 
 def test_a_restarted_daemon_goes_on_telling(start_daemon: Callable[..., LiveDaemon]) -> None:
     first = start_daemon()
-    with Client(first.endpoint, timeout=1.0) as watcher:
-        events = watcher.subscribe("done")
-        first.stop()
-        start_daemon()
-        with Client(first.endpoint) as client:
-            told: list[Any] = []
-            deadline = time.monotonic() + 20
-            while not told and time.monotonic() < deadline:
-                client.say("好").read()
-                event = events.next(0.2)
-                told += [event] if event is not None else []
-                if event is None:
-                    watcher._run(events._happening._renew())
-        assert told[0].seq == 0
+    with Client(first.endpoint, timeout=60) as watcher:
+        everything = iter(watcher.subscribe())
+        with Client(first.endpoint) as client, client.subscribe("done") as ends:
+            client.say("好").read()
+            assert [next(everything).kind for _ in range(3)] == ["accepted", "started", "done"]
+            assert ends.next(20) is not None
+            assert first.stop() == 0
+            assert next(everything).text == "stopping"
+            start_daemon()
+            began = time.monotonic()
+            event = next(everything)
+            assert (event.seq, event.kind, event.text) == (-1, "state", "restarted")
+            assert time.monotonic() - began < 30, "long before the client's timeout"
+            while watcher.stats().subscribers < 2:
+                assert ends.next(0.1) is None
+            client.say("好").read()
+            assert [next(everything).seq for _ in range(3)] == [0, 1, 2]
+            done = ends.next(20)
+            assert done is not None
+            assert (done.kind, done.seq) == ("done", 0), "and nothing that was not asked for"
+
+
+def test_a_connection_that_was_lost_is_told(live: LiveDaemon) -> None:
+    with Client(live.endpoint) as watcher, Client(live.endpoint) as client:
+        happening = iter(watcher.subscribe("accepted", "state"))
+        client.say("好").read()
+        assert next(happening).seq == 0
+        watcher._socket.disconnect(watcher.endpoint)
+        watcher._socket.connect(watcher.endpoint)
+        event = next(happening)
+        assert (event.seq, event.text) == (-1, "connected again")
+        client.say("好").read()
+        assert next(happening).seq == 0
+
+
+def test_who_watches_a_daemon_that_is_gone_is_told(start_daemon: Callable[..., LiveDaemon]) -> None:
+    daemon = start_daemon()
+    with Client(daemon.endpoint, timeout=0.2) as watcher:
+        happening = watcher.subscribe("done")
+        assert happening.next(1.5) is None, "a daemon that has nothing to tell is not gone"
+        daemon.stop()
+        with pytest.raises(NoDaemonError, match="start the daemon with `sambertd`"):
+            happening.next(60)
 
 
 def test_the_command_line(client: Client, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,7 @@ from daemon.config import Config, Limits, SpeakerConfig, load
 from daemon.metrics_config import MetricsConfig
 from daemon.settled import change
 from daemon.toml_text import written
+from engines.pack import VoicePack
 from tests.daemon.live import Listener, RawClient
 from tests.daemon.sink import Sink, playing, sink_of, speech, wait_until, without_gaps
 
@@ -69,8 +70,9 @@ def test_settings_are_written_as_they_are_read(tmp_path: Path, capsys: Capture) 
         'voice = "a\\"b"\nvoices = "v"\n[speaker]\nfallback = ["HDMI", ""]\ngain_db = -6\n'
         "[limits]\nwaiting = 3\n[engines]\nbatching = false\n"
     )
-    assert main(["--config", str(file), "--check-config", "--device", "null"]) == 0
-    shown = capsys.readouterr().out
+    assert main(["--config", str(file), "--check-config", "--device", "null"]) == 4
+    shown, told = capsys.readouterr()
+    assert f"{tmp_path / 'v'} is no folder; give one with --voices DIR (voice_not_found)" in told
     again = tmp_path / "deeper" / "again.toml"
     again.parent.mkdir()
     again.write_text(shown)
@@ -80,6 +82,28 @@ def test_settings_are_written_as_they_are_read(tmp_path: Path, capsys: Capture) 
     assert settings.speaker.fallback == ("HDMI", "")
     assert not settings.engines.batching
     assert written(settings) == shown
+
+
+def test_the_voices_are_looked_at(packs: Path, tmp_path: Path, capsys: Capture) -> None:
+    voices = tmp_path / "voices"
+    shutil.copytree(packs, voices)
+    check = ["--check-config", "--voices", str(voices)]
+    assert main(check) == 0
+    assert capsys.readouterr().err == ""
+    name = VoicePack(next(voices.iterdir())).file.name
+    assert main([*check, "--voice", name]) == 0
+    assert main([*check, "--voice", "nobody"]) == 4
+    assert f"no voice 'nobody' in {voices}; choose of " in capsys.readouterr().err
+    for graph in voices.glob("*/vocoder.onnx"):
+        graph.write_bytes(b"")
+    assert main(check) == 4
+    told = capsys.readouterr().err
+    assert "(voice_hash_mismatch)" in told
+    assert f"no voice in {voices} can be used" in told
+    shutil.rmtree(voices)
+    voices.mkdir()
+    assert main(check) == 4
+    assert "(voice_not_found)" in capsys.readouterr().err
 
 
 def test_a_bad_file_is_told_by_name_and_key(tmp_path: Path, capsys: Capture) -> None:

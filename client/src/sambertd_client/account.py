@@ -41,7 +41,7 @@ class Account:
 
     @property
     def start_s(self) -> float | None:
-        """Until its first audio, as the daemon expected."""
+        """Until its first audio, as the daemon expected; None: it could not tell."""
         return self._speech.accepted.start_s
 
     @property

@@ -23,7 +23,7 @@ def batches(texts: Sequence[str], room: int = ROOM) -> Iterator[list[str]]:
     batch: list[str] = []
     size = 0
     for text in texts:
-        more = len(text.encode()) + 5  # msgpack's own
+        more = _size(text) + 5  # msgpack's own
         if batch and (size + more > room or len(batch) == wire.PREFETCH_TEXTS):
             yield batch
             batch, size = [], 0
@@ -31,6 +31,10 @@ def batches(texts: Sequence[str], room: int = ROOM) -> Iterator[list[str]]:
         size += more
     if batch:
         yield batch
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))  # what is no UTF-8 is refused when it is sent
 
 
 def prefetch(
@@ -43,7 +47,7 @@ def prefetch(
     Raises RefusedError, also where the daemon ends it; NoDaemonError.
     """
     whole, first = wire.Prefetched(id=line.new_id(), why="end"), 0
-    words = sum(len((word + said).encode()) + 8 for word, said in manner.get("lexicon", {}).items())
+    words = sum(_size(word + said) + 8 for word, said in manner.get("lexicon", {}).items())
     for batch in batches(texts, ROOM - words):
         base = wire.Prefetching(
             id=whole.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -206,7 +207,7 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
         if left <= 0:
             return False
         watched: list[Any] = [self._socket] if bell is None else [self._socket, bell]
-        ready = zmq_poll([(one, zmq.POLLIN) for one in watched], max(1, int(left * 1000)))
+        ready = zmq_poll([(one, zmq.POLLIN) for one in watched], math.ceil(left * 1000))
         if any(one is self._socket for one, _ in ready):
             self._line.feed(self._socket.recv_multipart())
         return bool(ready)

@@ -2,7 +2,7 @@
 
 SambertdError
 ├── NoDaemonError  nothing answers (any more), or this client was closed; has `code`
-├── RefusedError   the daemon answered with an error, or the request is too large; has `code`
+├── RefusedError   answered with an error, or the request is too large or no UTF-8; has `code`
 ├── SpeechError    an accepted utterance ended in an error; has `code` and `done`
 ├── ReplyError     the daemon sent what this client cannot read
 └── KeyFileError   a key file cannot be used
@@ -34,7 +34,7 @@ class NoDaemonError(SambertdError):
 
 
 class RefusedError(SambertdError):
-    """The daemon answered a request with an `error`, or would drop it for its size."""
+    """The daemon answered a request with an `error`, or would not take it as it is."""
 
     def __init__(self, error: Error) -> None:
         super().__init__(error.text)

@@ -64,15 +64,20 @@ class Line:
             raise NoDaemonError("this client was closed; make another one", CLOSED)
 
     def send(self, message: wire.Message) -> None:
-        """Raises RefusedError where it is too large, NoDaemonError where the queue is full."""
+        """Raises RefusedError where it is no UTF-8 or too large, NoDaemonError for a full queue."""
         self.check()
-        frame = wire.encode(message)
+        try:
+            frame = wire.encode(message)
+        except UnicodeEncodeError as error:
+            sign, at = error.object[error.start], error.start
+            text = f"{sign!a} at {at} is half a character; decode text as UTF-8, or leave it out"
+            raise RefusedError(wire.Error(id=message.id, code=wire.BAD_FIELD, text=text)) from error
         if len(frame) > wire.MAX_FRAME_BYTES:  # the daemon would drop the connection
             size, most = len(frame), wire.MAX_FRAME_BYTES
             text = f"the request has {size} bytes, at most {most} go in one; split the text"
             raise RefusedError(wire.Error(id=message.id, code=wire.TEXT_TOO_LONG, text=text))
         if not self._put(frame):
-            raise NoDaemonError(self._silence())
+            raise NoDaemonError(self.silence())
 
     def feed(self, frames: Sequence[bytes]) -> str:
         """Sort a message in; the id whose inbox it came to, or "". Raises ReplyError."""
@@ -135,7 +140,7 @@ class Line:
             if (yield Wait(request_id, until)):
                 continue
             if time.monotonic() >= deadline or self._refused():
-                raise NoDaemonError(self._silence())
+                raise NoDaemonError(self.silence())
         return inbox.popleft()
 
     def listen(
@@ -181,7 +186,8 @@ class Line:
             text = "the connection was lost, and with it this utterance; say it again"
             raise NoDaemonError(text, CONNECTION_LOST)
 
-    def _silence(self) -> str:
+    def silence(self) -> str:
+        """What to say where no answer comes."""
         refusal = self._refused()
         if refusal:
             return f"{self.endpoint} does not let this client in: {refusal}"

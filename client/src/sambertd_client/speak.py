@@ -57,6 +57,8 @@ def say(options: argparse.Namespace) -> int:
 def _say(options: argparse.Namespace) -> int:
     if options.follow and options.markup:
         raise WrongError(f"--follow is for plain text; leave it or --{options.markup} out")
+    if (options.rate or options.raw) and not (options.out or options.fallback):
+        raise WrongError("--rate and --raw are of a file; name one with --out, or leave them out")
     texts = _texts(options)
     text = texts if options.follow else "".join(texts)
     progress = Progress(quiet=options.json)

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 class Subscription(Closing):
     """Iterate for events, forever; or `next` for one, with a limit of time.
 
-    Where the daemon is silent for the client's timeout it is asked again, so a daemon that was
-    restarted goes on telling, with `seq` from 0. Raises NoDaemonError where there is none.
+    A daemon that was restarted is seen within two seconds and goes on telling, with `seq` from 0
+    again. Before that comes an event with the `seq` -1, kind "state" and text "restarted" (or
+    "connected again", where the same one took us for another), unless other kinds are asked for.
+    Raises NoDaemonError where there is none for the client's timeout.
     """
 
     def __init__(self, client: Client, kinds: Sequence[wire.EventKind]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -36,6 +37,18 @@ class Progress:
     def warn(self, text: str) -> None:
         self.clear()
         print(f"\033[33m{text}\033[0m" if self._live else text, file=sys.stderr)
+
+
+def flush() -> None:
+    """Raises BrokenPipeError where nobody reads what was printed."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def let_go() -> None:
+    """What is still printed, at the process's end too, goes nowhere."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def fail(text: str) -> None:

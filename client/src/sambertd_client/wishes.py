@@ -44,6 +44,7 @@ class Wishes(Manner, total=False):
     marks: Iterable[wire.MarkKind]  # kinds that are wanted; see `Utterance.marks`
     progress: bool  # told how far it is; see `Utterance.on_reply`
     cache: wire.PhraseUse  # "use", "recall", "refresh" or "ignore" what was said before
+    tone: bool  # instead of a text, which is "": a tone, to hear the way that speech takes
     more: bool  # the rest of the text follows by `append`, `end` or `stream`; text may be ""
 
 

@@ -40,6 +40,7 @@ class Stats(Message, tag="stats", kw_only=True, frozen=True):
 
 class Subscribed(Message, tag="subscribed", kw_only=True, frozen=True):
     next_seq: int  # of the first event that follows
+    instance: str = ""  # as in `welcome`
 
 
 class Event(Message, tag="event", kw_only=True, frozen=True):

@@ -61,6 +61,7 @@ class Say(Message, tag="say", kw_only=True, frozen=True):
     cache: PhraseUse = "use"  # of phrases that were said before
     # readings of words in this text alone, as a lexicon has them
     lexicon: Readings = msgspec.field(default_factory=dict)
+    tone: bool = False  # a tone of 440 Hz and 1 s in place of the text, which is empty
 
 
 class Append(Message, tag="append", kw_only=True, frozen=True):
