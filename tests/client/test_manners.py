@@ -1,4 +1,4 @@
-"""What a person is shown: tables as wide as the terminal has them, colour, help, errors in a line."""
+"""What a person is shown: tables that fit a terminal, colour, help, errors in a line."""
 
 from __future__ import annotations
 
@@ -103,8 +103,3 @@ def test_what_is_piped_in_needs_no_dash(daemon: LiveDaemon) -> None:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
     assert done.returncode == 2
     assert b"there is no TEXT" in done.stderr
-
-
-def test_raw_without_a_file_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["say", "好", "--raw"]) == 2
-    assert "--raw is of a file; add --out FILE" in capsys.readouterr().err

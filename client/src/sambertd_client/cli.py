@@ -7,19 +7,31 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 from . import change, extras, look
 from . import protocol as wire
-from .argument import List, Name, Readings, Word, between, file_name, folder_name, reading, utf8
+from .argument import (
+    List,
+    Name,
+    Readings,
+    Word,
+    between,
+    file_name,
+    folder_name,
+    positive,
+    reading,
+    utf8,
+)
 from .completion import add_completion
 from .credentials import KEY_FILE, SERVER_KEY
 from .endpoint import client_endpoint
 from .errors import SambertdError
-from .exits import INTERRUPTED, WRONG, Parser, failed, wants_json
+from .exits import INTERRUPTED, UNREAD, WRONG, Parser, failed, wants_json
 from .keys import add_keys
 from .prefetch import prefetch
 from .speak import say
+from .terminal import flush, let_go
 
 DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"'
 ONE = "of one utterance; default: all: an admin's of every client, else those of this user"
@@ -32,25 +44,43 @@ PRIORITIES = get_args(wire.Priority)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            flush()
+    except BrokenPipeError:  # as of `sambertctl events | head -1`
+        let_go()
+        return UNREAD
+
+
+def _run(arguments: list[str]) -> int:
     if not arguments:
         _parser().print_help(sys.stderr)
         return WRONG
     as_json = wants_json(arguments)
     audio_out = False
     try:
-        if arguments and arguments[0] not in OURS:
+        if arguments and arguments[0] not in OURS and not arguments[0].startswith("-"):
             extra = extras.run(arguments)
-            if extra is not None:
-                return extra
+            return _unknown(arguments[0], as_json=as_json) if extra is None else extra
         options = _parser(as_json=as_json).parse_args(arguments)
         options.endpoint = options.endpoint or client_endpoint()
         as_json, audio_out = getattr(options, "json", False), getattr(options, "out", None) == "-"
         _set_keys(options)
         return int(options.run(options))
+    except BrokenPipeError:
+        raise
     except (SambertdError, OSError) as error:
         return failed(error, as_json=as_json, audio_out=audio_out)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _unknown(name: str, *, as_json: bool) -> NoReturn:
+    """No package has a command of this name: a usage error, with all that there are."""
+    known = ", ".join((*OURS, *sorted({*extras.names(), *extras.OF_SAMBERTD})))
+    _parser(as_json=as_json).error(f"{name!r} is no command; choose of {known}")
 
 
 def _set_keys(options: argparse.Namespace) -> None:
@@ -109,7 +139,7 @@ def _parser(*, as_json: bool = False) -> argparse.ArgumentParser:
         type=Word("kind of event", kinds),
         help=f"of {', '.join(kinds)}; default: all",
     )
-    events.add_argument("--count", type=int, metavar="N", help="end after so many")
+    events.add_argument("--count", type=positive, metavar="N", help="end after so many")
     events.set_defaults(run=look.events)
     for name, run, words in (
         ("pause", look.pause, "hold speech until it is resumed"),

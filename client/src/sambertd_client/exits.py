@@ -11,10 +11,17 @@ from functools import partial
 from typing import Any, NoReturn
 
 from . import protocol as wire
-from .errors import KeyFileError, NoDaemonError, RefusedError, SambertdError, SpeechError
+from .errors import (
+    BAD_ENDPOINT,
+    KeyFileError,
+    NoDaemonError,
+    RefusedError,
+    SambertdError,
+    SpeechError,
+)
 from .terminal import fail
 
-REFUSED, WRONG, NO_DAEMON, MUTE, CUT_SHORT, INTERRUPTED = 1, 2, 3, 4, 5, 130
+REFUSED, WRONG, NO_DAEMON, MUTE, CUT_SHORT, INTERRUPTED, UNREAD = 1, 2, 3, 4, 5, 130, 141
 EXIT_CODES = """exit codes:
   0  done
   1  the daemon refused or failed, or a file could not be read or written; of `status`: it has
@@ -24,6 +31,7 @@ EXIT_CODES = """exit codes:
   4  the daemon has no usable speaker
   5  the utterance was cancelled, or gave way to another
   130  interrupted
+  141  its output was closed by who read it
 With --json an error is one object {"error": {"code", "text"}}, where the facts would be."""
 USAGE, NOT_UTF8 = "usage", "not_utf8"  # codes of this program's own
 BAD_REPLY, KEY_FILE, FILE = "bad_reply", "key_file", "file"
@@ -65,7 +73,7 @@ def tell(code: str, text: str, *, retry_s: float | None = None, audio_out: bool 
 def _codes(error: SambertdError | OSError) -> tuple[int, str]:
     """The exit code and the code for programs."""
     if isinstance(error, NoDaemonError):
-        return NO_DAEMON, error.code
+        return (WRONG if error.code == BAD_ENDPOINT else NO_DAEMON), error.code
     if isinstance(error, (RefusedError, SpeechError)):
         return (MUTE if error.code == wire.SPEAKER_UNAVAILABLE else REFUSED), error.code
     if isinstance(error, WrongError):

@@ -72,8 +72,8 @@ def _text(words: list[str]) -> str:
 def _say(options: argparse.Namespace) -> int:
     if options.follow and options.markup:
         raise WrongError(f"--follow is for plain text; leave it or --{options.markup} out")
-    if options.raw and not options.out:
-        raise WrongError("--raw is of a file; add --out FILE, or leave it out")
+    if (options.rate or options.raw) and not (options.out or options.fallback):
+        raise WrongError("--rate and --raw are of a file; name one with --out, or leave them out")
     texts = _texts(options)
     text = texts if options.follow else "".join(texts)
     progress = Progress(quiet=options.json)

@@ -53,6 +53,18 @@ class Progress:
         print(f"\033[33m{text}\033[0m" if shows_colour(sys.stderr) else text, file=sys.stderr)
 
 
+def flush() -> None:
+    """Raises BrokenPipeError where nobody reads what was printed."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def let_go() -> None:
+    """What is still printed, at the process's end too, goes nowhere."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
 def fail(text: str) -> None:
     """An error, on stderr."""
     red = "\033[31m{}\033[0m" if shows_colour(sys.stderr) else "{}"
