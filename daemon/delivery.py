@@ -12,6 +12,7 @@ from itertools import islice
 from sambertd_client import protocol as wire
 
 from daemon import marking
+from daemon.backlog import Backlog
 from daemon.device import SpeakerError
 from daemon.events import Events, Post
 from daemon.heard import Heard
@@ -34,7 +35,7 @@ class Deliverer:
 
     def __init__(self, scheduler: Scheduler, post: Post, speaker: Speaker, stats: Stats) -> None:
         self._scheduler = scheduler
-        self._post = post
+        self._post = post = Backlog(post)
         self._speaker = speaker
         self._stats = stats
         self.pace = Pace()
@@ -50,10 +51,20 @@ class Deliverer:
     def playing(self) -> bool:
         return self._on_air is not None
 
+    @property
+    def behind(self) -> bool:
+        """Whether replies wait for room."""
+        return len(self._post) > 0
+
     def reply(self, client: bytes, message: wire.Message, pcm: bytes | None = None) -> Delivery:
-        """Send one message. A client that is gone, or takes not even replies, is dropped."""
-        frames = [wire.encode(message)] if pcm is None else [wire.encode(message), pcm]
-        delivery = self._post.send(client, frames)
+        """Send a message. A client that is gone, or leaves too many replies unread, is dropped.
+
+        FULL: audio, that has to be sent again.
+        """
+        if pcm is None:
+            delivery = self._post.insist(client, [wire.encode(message)])
+        else:
+            delivery = self._post.send(client, [wire.encode(message), pcm])
         if delivery is Delivery.GONE or (delivery is Delivery.FULL and pcm is None):
             self._scheduler.drop(client)
         return delivery
@@ -64,6 +75,8 @@ class Deliverer:
 
     def pump(self, now: float, forget: Callable[[Stream], None]) -> None:
         """Hand over all that can be now; `forget` is told of every stream that ended."""
+        for client in self._post.flush():
+            self._scheduler.drop(client)
         self._scheduler.expire(now)
         for stream in self._scheduler:
             told = self._tell_marks(stream, now)
@@ -207,7 +220,7 @@ class Deliverer:
         """Tell whoever asked for a stream that another request gets its replies from now on."""
         text = "another request with its key was sent; that one is answered"
         told = wire.Done(id=stream.id, why="superseded", text=text, samples=stream.samples)
-        self._post.send(stream.client, [wire.encode(told)])
+        self._post.insist(stream.client, [wire.encode(told)])
 
     def _finish(self, finish: Finish, now: float) -> None:
         stream = finish.stream

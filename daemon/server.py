@@ -249,7 +249,7 @@ class Server:
         """How long nothing needs to be looked at, unless something arrives."""
         if self._service.has_more:
             return 0.0
-        if self._deliverer.playing:
+        if self._deliverer.playing or self._deliverer.behind:
             return 0.02
         longest = 1.0 if self._service.idle else 0.1
         return min(longest, self._notifier.watchdog_s / 3 or longest)

@@ -381,3 +381,77 @@ def test_a_terminated_sambertctl_leaves_no_daemon_behind(sambertd_here: Path, fo
         process.stdout.read()
     assert process.returncode == 128 + 15
     assert not is_listening(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["events", "--count", "0"], "argument --count: '0' is not a whole number of 1 or more"),
+        (["events", "--count", "-1"], "argument --count: "),
+        (["events", "--count", "1.5"], "argument --count: '1.5' is not a whole number"),
+        (["events", "foo"], "'foo' is no kind of event; name one of accepted, started"),
+        (["say", "好", "--raw"], "--rate and --raw are of a file; name one with --out"),
+        (["say", "好", "--rate", "8000"], "--rate and --raw are of a file; name one with --out"),
+        (["status", "--endpoint", "foo"], "'foo' is not an endpoint; write ipc:///path"),
+        (["say", "好", "--endpoint", "tcp://box"], "'tcp://box' is not an endpoint; write ipc://"),
+        (["nosuch"], "'nosuch' is no command; choose of say, prefetch, "),
+    ],
+)
+def test_what_is_wrong_is_told_with_what_is_right(
+    words: list[str], told: str, capsys: Capture
+) -> None:
+    try:
+        code = cli.main(words)
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    assert code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_an_unknown_command_is_told_all_that_there_are(capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["nosuch"])
+    told = capsys.readouterr().err.rpartition("choose of ")[2]
+    known = told.partition("; see `sambertctl --help`")[0].split(", ")
+    assert set(known) >= {*cli.OURS, "text", "doctor"}
+    assert len(known) == len(set(known))
+
+
+def piped(endpoint: str, *words: str) -> subprocess.Popen[bytes]:
+    command = [PYTHON, "-m", "sambertd_client.cli", *words, "--endpoint", endpoint]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_who_stops_reading_audio_has_it_cancelled(daemon: LiveDaemon) -> None:
+    with piped(daemon.endpoint, "say", "慢" * 400, "--out", "-") as saying:
+        assert saying.stdout is not None
+        assert saying.stderr is not None
+        assert saying.stdout.read(100)[:4] == b"RIFF"
+        saying.stdout.close()
+        assert (saying.wait(30), saying.stderr.read()) == (141, b"")
+    with Client(daemon.endpoint) as client:
+        assert (client.status().cancelled, client.status().in_work) == (1, 0)
+
+
+def test_who_stops_reading_events_ends_them_quietly(daemon: LiveDaemon) -> None:
+    with piped(daemon.endpoint, "events", "done") as watching, Client(daemon.endpoint) as client:
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        while not client.stats().subscribers:
+            time.sleep(0.01)
+        client.say("好").read()
+        assert b" done " in watching.stdout.readline()
+        watching.stdout.close()
+        client.say("好").read()
+        assert (watching.wait(30), watching.stderr.read()) == (141, b"")
+
+
+@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["text", "好"]])
+def test_what_nobody_reads_at_all(daemon: LiveDaemon, words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [PYTHON, "-m", "sambertd_client.cli", *words]
+    environ = {**os.environ, "SAMBERTD_ENDPOINT": daemon.endpoint}
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, env=environ, timeout=30)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")

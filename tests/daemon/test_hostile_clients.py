@@ -165,6 +165,26 @@ def test_credit_is_never_exceeded(daemon: LiveDaemon, raw_client: Connect) -> No
     assert kinds == ["audio"] * 4 + ["done"]
 
 
+def test_a_client_that_asks_much_before_it_reads_loses_nothing(
+    daemon: LiveDaemon, raw_client: Connect
+) -> None:
+    """Its pipe is full for a moment, which is no reason to give it up."""
+    client = raw_client(daemon.endpoint)
+    client.ask("say", id="open", text="", more=True, credit=1000)
+    for number in range(400):
+        client.send("append", id=f"a{number}", target="open", text="好。")
+        client.send("say", id=f"s{number}", text="好", credit=9)
+    client.send("end", id="end", target="open")
+    answers: dict[str, list[str]] = {}
+    while len(answers) < 802 or "done" not in answers["open"]:
+        reply, _ = client.receive()
+        assert reply.get("why", "end") == "end", reply
+        answers.setdefault(reply["id"], []).append(reply["t"])
+    for number in range(400):
+        assert answers[f"a{number}"] == ["appended"]
+        assert answers[f"s{number}"] in (["error"], ["accepted", "audio", "done"])
+
+
 def test_a_client_that_never_reads_loses_its_own_replies_only(
     start_daemon: Callable[..., LiveDaemon], raw_client: Connect
 ) -> None:

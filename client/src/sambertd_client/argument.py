@@ -89,6 +89,13 @@ class Readings(argparse.Action):
         setattr(options, self.dest, {**(getattr(options, self.dest) or {}), word: pinyin})
 
 
+def positive(value: str) -> int:
+    """A whole number from 1 on."""
+    if not (value.isdecimal() and int(value) > 0):
+        raise argparse.ArgumentTypeError(f"{value!r} is not a whole number of 1 or more")
+    return int(value)
+
+
 def between(low: float, high: float) -> Callable[[str], float]:
     """The type of a numeric option with a range."""
 

@@ -7,19 +7,31 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 from . import change, extras, look
 from . import protocol as wire
-from .argument import List, Name, Readings, Word, between, file_name, folder_name, reading, utf8
+from .argument import (
+    List,
+    Name,
+    Readings,
+    Word,
+    between,
+    file_name,
+    folder_name,
+    positive,
+    reading,
+    utf8,
+)
 from .completion import add_completion
 from .credentials import KEY_FILE, SERVER_KEY
 from .endpoint import client_endpoint
 from .errors import SambertdError
-from .exits import INTERRUPTED, Parser, failed, wants_json
+from .exits import INTERRUPTED, UNREAD, WRONG, Parser, failed, wants_json
 from .keys import add_keys
 from .prefetch import prefetch
 from .speak import say
+from .terminal import flush, let_go
 
 DASH = 'before a text that starts with "-" write "--": sambertctl say -- "-5℃"'
 ONE = "of one utterance; default: all: an admin's of every client, else those of this user"
@@ -32,22 +44,43 @@ PRIORITIES = get_args(wire.Priority)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            flush()
+    except BrokenPipeError:  # as of `sambertctl events | head -1`
+        let_go()
+        return UNREAD
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments:
+        _parser().print_help(sys.stderr)
+        return WRONG
     as_json = wants_json(arguments)
     audio_out = False
     try:
-        if arguments and arguments[0] not in OURS:
+        if arguments and arguments[0] not in OURS and not arguments[0].startswith("-"):
             extra = extras.run(arguments)
-            if extra is not None:
-                return extra
+            return _unknown(arguments[0], as_json=as_json) if extra is None else extra
         options = _parser(as_json=as_json).parse_args(arguments)
         options.endpoint = options.endpoint or client_endpoint()
         as_json, audio_out = getattr(options, "json", False), getattr(options, "out", None) == "-"
         _set_keys(options)
         return int(options.run(options))
+    except BrokenPipeError:
+        raise
     except (SambertdError, OSError) as error:
         return failed(error, as_json=as_json, audio_out=audio_out)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _unknown(name: str, *, as_json: bool) -> NoReturn:
+    """No package has a command of this name: a usage error, with all that there are."""
+    known = ", ".join((*OURS, *sorted({*extras.names(), *extras.OF_SAMBERTD})))
+    _parser(as_json=as_json).error(f"{name!r} is no command; choose of {known}")
 
 
 def _set_keys(options: argparse.Namespace) -> None:
@@ -92,8 +125,9 @@ def _parser(*, as_json: bool = False) -> argparse.ArgumentParser:
         if name == "stats":
             figures = "in the text format of Prometheus, for its textfile collector"
             command.add_argument("--prometheus", action="store_true", help=figures)
-    cancel = commands.add_parser("cancel", parents=[common], help="end speech at once")
-    cancel.add_argument("id", nargs="?", type=utf8, help=ONE)
+    words = "end speech at once"
+    cancel = commands.add_parser("cancel", parents=[common], help=words, description=words)
+    cancel.add_argument("id", nargs="?", metavar="ID", type=utf8, help=ONE)
     cancel.add_argument("--priority", choices=PRIORITIES, help="only utterances of this priority")
     cancel.set_defaults(run=look.cancel)
     words = "what happens, as it happens, until interrupted"
@@ -105,14 +139,14 @@ def _parser(*, as_json: bool = False) -> argparse.ArgumentParser:
         type=Word("kind of event", kinds),
         help=f"of {', '.join(kinds)}; default: all",
     )
-    events.add_argument("--count", type=int, metavar="N", help="end after so many")
+    events.add_argument("--count", type=positive, metavar="N", help="end after so many")
     events.set_defaults(run=look.events)
     for name, run, words in (
         ("pause", look.pause, "hold speech until it is resumed"),
         ("resume", look.resume, "let speech go on that is paused"),
     ):
         command = commands.add_parser(name, parents=[common], help=words, description=words)
-        command.add_argument("id", nargs="?", type=utf8, help=ONE)
+        command.add_argument("id", nargs="?", metavar="ID", type=utf8, help=ONE)
         command.set_defaults(run=run)
     _add_changes(commands, common)
     add_completion(commands, reach, parser)
@@ -154,8 +188,8 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
         description="Speak a text on the speaker of the daemon, or into a file.",
         epilog=DASH,
     )
-    words = 'what to say; "-" reads standard input'
-    parser.add_argument("text", metavar="TEXT", type=utf8, help=words)
+    words = 'what to say; "-", or none where something is piped in, reads standard input'
+    parser.add_argument("text", nargs="*", metavar="TEXT", type=utf8, help=words)
     follow = "speak what standard input or TEXT brings sentence by sentence, while it still comes"
     parser.add_argument("--follow", action="store_true", help=follow)
     markup = parser.add_mutually_exclusive_group()
@@ -234,8 +268,11 @@ def _add_prefetch(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _epilog() -> str:
-    extra = extras.names()
-    return f"commands of installed packages: {', '.join(extra)}" if extra else ""
+    others = [
+        f"    {name:<9} {extras.OF_SAMBERTD.get(name, 'of another package')}"
+        for name in extras.names()
+    ]
+    return "\n".join(["commands of installed packages:", *others]) if others else ""
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 import zmq
 
 from .credentials import Handshake, credentials
-from .endpoint import client_endpoint
-from .errors import BAD_ENDPOINT, KeyFileError, NoDaemonError
+from .endpoint import bad_endpoint, client_endpoint
+from .errors import KeyFileError
 from .keyfile import AnyPath
 from .line import Line
 
@@ -56,8 +56,7 @@ class Connection(ABC, Generic[S]):
         except zmq.ZMQError as error:
             self._hang_up()
             self._context.term()
-            text = f"{self.endpoint!r} is not an endpoint ({error}); write ipc:///path or tcp://host:port"
-            raise NoDaemonError(text, BAD_ENDPOINT) from error
+            raise bad_endpoint(self.endpoint, str(error)) from error
 
     @property
     def timeout(self) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .errors import NO_PERMISSION, NoDaemonError
+from .errors import BAD_ENDPOINT, NO_PERMISSION, NoDaemonError
 
 SYSTEM_SOCKET = Path("/run/sambertd/sambertd.sock")
 VARIABLE = "SAMBERTD_ENDPOINT"
@@ -44,8 +45,20 @@ def _is_socket(path: Path) -> bool:
         return False
 
 
+def bad_endpoint(endpoint: str, why: str = "") -> NoDaemonError:
+    """What to raise where no client can connect there."""
+    because = f" ({why})" if why else ""
+    forms = "write ipc:///path/of/its/socket or tcp://HOST:PORT"
+    return NoDaemonError(f"{endpoint!r} is not an endpoint{because}; {forms}", BAD_ENDPOINT)
+
+
 def is_listening(endpoint: str) -> bool:
-    """Whether a process listens there now. Raises NoDaemonError where this user may not talk."""
+    """Whether a process listens there now.
+
+    Raises NoDaemonError where this user may not talk, or where it is no endpoint.
+    """
+    if not re.fullmatch(r"ipc://.+|tcp://.+:\d+", endpoint):
+        raise bad_endpoint(endpoint)
     if endpoint.startswith("ipc://"):
         path = endpoint[len("ipc://") :]
         try:

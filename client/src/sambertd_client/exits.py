@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
 
 from . import protocol as wire
-from .errors import KeyFileError, NoDaemonError, RefusedError, SambertdError, SpeechError
+from .errors import (
+    BAD_ENDPOINT,
+    KeyFileError,
+    NoDaemonError,
+    RefusedError,
+    SambertdError,
+    SpeechError,
+)
 from .terminal import fail
 
-REFUSED, WRONG, NO_DAEMON, MUTE, CUT_SHORT, INTERRUPTED = 1, 2, 3, 4, 5, 130
+REFUSED, WRONG, NO_DAEMON, MUTE, CUT_SHORT, INTERRUPTED, UNREAD = 1, 2, 3, 4, 5, 130, 141
 EXIT_CODES = """exit codes:
   0  done
   1  the daemon refused or failed, or a file could not be read or written; of `status`: it has
@@ -23,6 +31,7 @@ EXIT_CODES = """exit codes:
   4  the daemon has no usable speaker
   5  the utterance was cancelled, or gave way to another
   130  interrupted
+  141  its output was closed by who read it
 With --json an error is one object {"error": {"code", "text"}}, where the facts would be."""
 USAGE, NOT_UTF8 = "usage", "not_utf8"  # codes of this program's own
 BAD_REPLY, KEY_FILE, FILE = "bad_reply", "key_file", "file"
@@ -40,6 +49,8 @@ def failed(error: SambertdError | OSError, *, as_json: bool, audio_out: bool = F
     """Tell an error; its exit code. audio_out: standard output is the audio's."""
     exit_code, code = _codes(error)
     text = str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     if as_json:
         retry_s = error.retry_s if isinstance(error, RefusedError) else None
         tell(code, text, retry_s=retry_s, audio_out=audio_out)
@@ -62,7 +73,7 @@ def tell(code: str, text: str, *, retry_s: float | None = None, audio_out: bool 
 def _codes(error: SambertdError | OSError) -> tuple[int, str]:
     """The exit code and the code for programs."""
     if isinstance(error, NoDaemonError):
-        return NO_DAEMON, error.code
+        return (WRONG if error.code == BAD_ENDPOINT else NO_DAEMON), error.code
     if isinstance(error, (RefusedError, SpeechError)):
         return (MUTE if error.code == wire.SPEAKER_UNAVAILABLE else REFUSED), error.code
     if isinstance(error, WrongError):
@@ -80,6 +91,8 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *, epilog: str = "", as_json: bool = False, **more: Any) -> None:
         more.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        if words := more.get("description"):
+            more["description"] = f"{words[0].upper()}{words[1:].rstrip('.')}."
         super().__init__(epilog=f"{epilog}\n\n{EXIT_CODES}".lstrip(), **more)
         self._as_json = as_json
 
@@ -88,9 +101,10 @@ class Parser(argparse.ArgumentParser):
         return super().add_subparsers(**more)
 
     def error(self, message: str) -> NoReturn:
-        if not self._as_json:
-            super().error(message)
-        tell(USAGE, message)
+        if self._as_json:
+            tell(USAGE, message)
+        else:
+            fail(f"{message}; see `{self.prog} --help`")
         self.exit(WRONG)
 
 

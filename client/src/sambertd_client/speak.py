@@ -6,6 +6,7 @@ import argparse
 import codecs
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -44,6 +45,7 @@ WISHES = (
 def say(options: argparse.Namespace) -> int:
     """Speak, then report; exit code 5 where it was cut short. Raises SambertdError, OSError."""
     try:
+        options.text = _text(options.text)
         return _say(options)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
@@ -54,9 +56,24 @@ def say(options: argparse.Namespace) -> int:
         ) from error
 
 
+def _text(words: list[str]) -> str:
+    """The words as one text; "-" where there are none and something is piped in.
+
+    Raises WrongError where nothing is.
+    """
+    if words:
+        return " ".join(words)
+    kind = os.fstat(0).st_mode
+    if stat.S_ISFIFO(kind) or stat.S_ISREG(kind) or stat.S_ISSOCK(kind):
+        return "-"
+    raise WrongError("there is no TEXT; write one: sambertctl say 你好")
+
+
 def _say(options: argparse.Namespace) -> int:
     if options.follow and options.markup:
         raise WrongError(f"--follow is for plain text; leave it or --{options.markup} out")
+    if (options.rate or options.raw) and not (options.out or options.fallback):
+        raise WrongError("--rate and --raw are of a file; name one with --out, or leave them out")
     texts = _texts(options)
     text = texts if options.follow else "".join(texts)
     progress = Progress(quiet=options.json)
