@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sambertd_client.cli import _parser as client_parser
+from sambertd_client.commands import parser as client_parser
 
 from daemon.command_line import _parser as daemon_parser
 from daemon.config import default, load
