@@ -60,7 +60,7 @@ def _ended(done: wire.Done, words: str, tell: Tell) -> bool:
     """Whether it was heard to its end, which is told."""
     heard = done.samples if done.heard_samples is None else done.heard_samples
     if done.why == "end" and heard:
-        tell(f"{words.rstrip('.')}.")
+        tell(words if words.endswith("。") else f"{words}.")
         return True
     why = CUT.get(done.why, "no sample of it was heard")
     tell(f"{words}: not to its end, {why}. Try again when nothing else speaks.")

@@ -63,14 +63,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Tells a wrong command line to programs where they ask for JSON, as all of sambertctl does."""
+    """Tells a wrong command line in a line, or as JSON, as all of sambertctl does."""
 
     as_json = False
 
     def error(self, message: str) -> NoReturn:
-        if not self.as_json:
-            super().error(message)
-        _tell("usage", message)
+        if self.as_json:
+            _tell("usage", message)
+        else:
+            print(f"{self.prog}: {message}; see `{self.prog} --help`", file=sys.stderr)
         self.exit(2)
 
 

@@ -411,7 +411,8 @@ def test_what_is_wrong_is_told_with_what_is_right(
 def test_an_unknown_command_is_told_all_that_there_are(capsys: Capture) -> None:
     with pytest.raises(SystemExit, match="2"):
         cli.main(["nosuch"])
-    known = capsys.readouterr().err.rpartition("choose of ")[2].strip().split(", ")
+    told = capsys.readouterr().err.rpartition("choose of ")[2]
+    known = told.partition("; see `sambertctl --help`")[0].split(", ")
     assert set(known) >= {*cli.OURS, "text", "doctor"}
     assert len(known) == len(set(known))
 

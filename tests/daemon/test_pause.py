@@ -125,7 +125,7 @@ def test_cancel_while_paused_and_the_command_line(
         assert cli.main([command, "--endpoint", client.endpoint]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"paused 1: {spoken.id}",
-        "paused 0",
+        "paused 0: nothing was being said",
         f"resumed 1: {spoken.id}",
         f"paused 1: {spoken.id}",
         f"cancelled 1: {spoken.id}",

@@ -95,7 +95,9 @@ def test_cancel_by_priority(client: Client, capsys: pytest.CaptureFixture[str]) 
     arguments = ["cancel", "--endpoint", client.endpoint]
     assert cli.main([*arguments, "--priority", "progress"]) == 0
     assert cli.main([*arguments, "--priority", "message"]) == 0
-    assert capsys.readouterr().out == f"cancelled 0\ncancelled 1: {message.id}\n"
+    assert capsys.readouterr().out == (
+        f"cancelled 0: nothing was being said\ncancelled 1: {message.id}\n"
+    )
     assert (message.wait().why, text.wait().why) == ("cancelled", "cancelled")
 
 

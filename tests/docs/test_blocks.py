@@ -148,7 +148,7 @@ def test_shell(place: str, command: str, there: Path, endpoint: str) -> None:
 def test_arguments(place: str, command: str, there: Path) -> None:
     done = shell(f"{command.removesuffix('&')} {UNKNOWN}", there)
     assert done.returncode == 2, place
-    assert done.stderr.rstrip().endswith(f"unrecognized arguments: {UNKNOWN}"), done.stderr
+    assert f"unrecognized arguments: {UNKNOWN}" in done.stderr
 
 
 def test_make_targets_and_extras_are_there() -> None:

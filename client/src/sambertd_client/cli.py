@@ -27,7 +27,7 @@ from .completion import add_completion
 from .credentials import KEY_FILE, SERVER_KEY
 from .endpoint import client_endpoint
 from .errors import SambertdError
-from .exits import INTERRUPTED, UNREAD, Parser, failed, wants_json
+from .exits import INTERRUPTED, UNREAD, WRONG, Parser, failed, wants_json
 from .keys import add_keys
 from .prefetch import prefetch
 from .speak import say
@@ -55,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    if not arguments:
+        _parser().print_help(sys.stderr)
+        return WRONG
     as_json = wants_json(arguments)
     audio_out = False
     try:
@@ -122,8 +125,9 @@ def _parser(*, as_json: bool = False) -> argparse.ArgumentParser:
         if name == "stats":
             figures = "in the text format of Prometheus, for its textfile collector"
             command.add_argument("--prometheus", action="store_true", help=figures)
-    cancel = commands.add_parser("cancel", parents=[common], help="end speech at once")
-    cancel.add_argument("id", nargs="?", type=utf8, help=ONE)
+    words = "end speech at once"
+    cancel = commands.add_parser("cancel", parents=[common], help=words, description=words)
+    cancel.add_argument("id", nargs="?", metavar="ID", type=utf8, help=ONE)
     cancel.add_argument("--priority", choices=PRIORITIES, help="only utterances of this priority")
     cancel.set_defaults(run=look.cancel)
     words = "what happens, as it happens, until interrupted"
@@ -142,7 +146,7 @@ def _parser(*, as_json: bool = False) -> argparse.ArgumentParser:
         ("resume", look.resume, "let speech go on that is paused"),
     ):
         command = commands.add_parser(name, parents=[common], help=words, description=words)
-        command.add_argument("id", nargs="?", type=utf8, help=ONE)
+        command.add_argument("id", nargs="?", metavar="ID", type=utf8, help=ONE)
         command.set_defaults(run=run)
     _add_changes(commands, common)
     add_completion(commands, reach, parser)
@@ -184,8 +188,8 @@ def _add_say(commands: Any, common: argparse.ArgumentParser) -> None:
         description="Speak a text on the speaker of the daemon, or into a file.",
         epilog=DASH,
     )
-    words = 'what to say; "-" reads standard input'
-    parser.add_argument("text", metavar="TEXT", type=utf8, help=words)
+    words = 'what to say; "-", or none where something is piped in, reads standard input'
+    parser.add_argument("text", nargs="*", metavar="TEXT", type=utf8, help=words)
     follow = "speak what standard input or TEXT brings sentence by sentence, while it still comes"
     parser.add_argument("--follow", action="store_true", help=follow)
     markup = parser.add_mutually_exclusive_group()
@@ -264,8 +268,11 @@ def _add_prefetch(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _epilog() -> str:
-    extra = extras.names()
-    return f"commands of installed packages: {', '.join(extra)}" if extra else ""
+    others = [
+        f"    {name:<9} {extras.OF_SAMBERTD.get(name, 'of another package')}"
+        for name in extras.names()
+    ]
+    return "\n".join(["commands of installed packages:", *others]) if others else ""
 
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from . import protocol as wire
+from .table import columns
 
-ROW = "  {:<14} {:<9} {:<16} {:>9} {:>9} {:>9}  {}"
+HEAD = ("graph", "backend", "precision", "file", "on GPU", "ms per s", "built")
+NUMBERS = (3, 4, 5)
+ON_GPU = 4
 BUILDS = {
     "never": "no build is wanted",
     "current": "nothing to build",
@@ -22,9 +25,7 @@ def report_lines(report: wire.EngineReport, now: datetime) -> Iterator[str]:
     """The lines of `sambertctl engines`. now: with its time zone."""
     for voice in report.voices:
         yield f"{voice.voice}: {_build(voice.build)}"
-        yield ROW.format("graph", "backend", "precision", "file", "on GPU", "ms per s", "built")
-        for graph in voice.graphs:
-            yield _row(graph, now)
+        yield from (f"  {line}" for line in _table(voice.graphs, now))
         for graph in voice.graphs:
             if graph.lost:
                 yield f"  on the processor: {graph.graph}: {graph.lost}"
@@ -53,12 +54,26 @@ def age(built: str, now: datetime) -> str:
     return "just now"
 
 
-def _row(graph: wire.GraphEngine, now: datetime) -> str:
+def _table(graphs: Sequence[wire.GraphEngine], now: datetime) -> Iterator[str]:
+    """Without what is on the GPU where nothing is."""
+    rows = [HEAD, *(_row(graph, now) for graph in graphs)]
+    if any(graph.device_bytes for graph in graphs):
+        return columns(rows, NUMBERS)
+    return columns([row[:ON_GPU] + row[ON_GPU + 1 :] for row in rows], NUMBERS[:-1])
+
+
+def _row(graph: wire.GraphEngine, now: datetime) -> tuple[str, ...]:
     time_ms = "-" if graph.time_ms is None else f"{graph.time_ms:.2f}"
     built = age(graph.built, now) if graph.built else "came with the voice"
     on_gpu = _size(graph.device_bytes) if graph.device_bytes else "-"
-    return ROW.format(
-        graph.graph, graph.backend, graph.precision, _size(graph.bytes), on_gpu, time_ms, built
+    return (
+        graph.graph,
+        graph.backend,
+        graph.precision,
+        _size(graph.bytes),
+        on_gpu,
+        time_ms,
+        built,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -48,6 +49,8 @@ def failed(error: SambertdError | OSError, *, as_json: bool, audio_out: bool = F
     """Tell an error; its exit code. audio_out: standard output is the audio's."""
     exit_code, code = _codes(error)
     text = str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     if as_json:
         retry_s = error.retry_s if isinstance(error, RefusedError) else None
         tell(code, text, retry_s=retry_s, audio_out=audio_out)
@@ -88,6 +91,8 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *, epilog: str = "", as_json: bool = False, **more: Any) -> None:
         more.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        if words := more.get("description"):
+            more["description"] = f"{words[0].upper()}{words[1:].rstrip('.')}."
         super().__init__(epilog=f"{epilog}\n\n{EXIT_CODES}".lstrip(), **more)
         self._as_json = as_json
 
@@ -96,9 +101,10 @@ class Parser(argparse.ArgumentParser):
         return super().add_subparsers(**more)
 
     def error(self, message: str) -> NoReturn:
-        if not self._as_json:
-            super().error(message)
-        tell(USAGE, message)
+        if self._as_json:
+            tell(USAGE, message)
+        else:
+            fail(f"{message}; see `{self.prog} --help`")
         self.exit(WRONG)
 
 

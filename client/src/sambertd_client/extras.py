@@ -16,7 +16,10 @@ from typing import Any
 from .exits import WrongError
 
 GROUP = "sambertctl.commands"
-OF_SAMBERTD = ("text", "doctor")  # commands that come with the daemon's own package
+OF_SAMBERTD = {  # commands that come with the daemon's own package
+    "doctor": "what is wrong on this box: plays a tone and a sentence, and says it in words",
+    "text": "how a text is read; needs no daemon",
+}
 
 
 def run(arguments: Sequence[str]) -> int | None:

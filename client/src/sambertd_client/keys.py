@@ -27,7 +27,7 @@ def add_keys(commands: Any) -> None:
     parser = commands.add_parser(
         "keys",
         help=WORDS,
-        description=f"{WORDS[0].upper()}{WORDS[1:]}.",
+        description=WORDS,
         epilog=STEPS,
     )
     parser.set_defaults(endpoint=None)
@@ -37,14 +37,14 @@ def add_keys(commands: Any) -> None:
     common.add_argument("--keys", type=Path, metavar="DIR", help=where)
     common.add_argument("--json", action="store_true", help="facts as one JSON object")
     words = "a pair of keys for a client; prints the public one"
-    new = kinds.add_parser("new", help=words, description=f"{words.capitalize()}.")
+    new = kinds.add_parser("new", help=words, description=words)
     new.add_argument("name", metavar="NAME")
     new.add_argument("--out", type=Path, metavar="FILE", help="default: NAME.key")
     new.add_argument("--server", metavar="PUBLIC", help="the daemon's public key, kept in the file")
     new.add_argument("--json", action="store_true", help="facts as one JSON object")
     new.set_defaults(run=_new)
     words = "let a key in, or give it another role"
-    allowing = kinds.add_parser("allow", parents=[common], help=words)
+    allowing = kinds.add_parser("allow", parents=[common], help=words, description=words)
     allowing.add_argument(
         "key", metavar="FILE|PUBLIC", type=file_name, help="a key file, or a public key"
     )
@@ -52,14 +52,15 @@ def add_keys(commands: Any) -> None:
     allowing.add_argument("--name", help="default: that in the file")
     allowing.set_defaults(run=_allow)
     words = "let a key in no more; its open connections get nothing but refusals"
-    revoking = kinds.add_parser("revoke", parents=[common], help=words)
+    revoking = kinds.add_parser("revoke", parents=[common], help=words, description=words)
     revoking.add_argument("name", metavar="NAME")
     revoking.set_defaults(run=_revoke)
-    kinds.add_parser("list", parents=[common], help="the keys that are let in").set_defaults(
-        run=_list
-    )
-    words = "the daemon's public key, made where there is none"
-    kinds.add_parser("server", parents=[common], help=words).set_defaults(run=_server)
+    for name, run, words in (
+        ("list", _list, "the keys that are let in"),
+        ("server", _server, "the daemon's public key, made where there is none"),
+    ):
+        command = kinds.add_parser(name, parents=[common], help=words, description=words)
+        command.set_defaults(run=run)
 
 
 def _folder(options: argparse.Namespace) -> Path:

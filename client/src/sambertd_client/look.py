@@ -17,7 +17,8 @@ from .engine_table import report_lines
 from .errors import NoDaemonError, RefusedError
 from .metrics import DOWN, Figures, exposition
 from .speak import connect
-from .terminal import Progress
+from .table import listed as in_lines
+from .terminal import Progress, room
 
 Changed = Union[wire.Cancelled, wire.Paused, wire.Resumed]
 
@@ -46,8 +47,10 @@ def voices(options: argparse.Namespace) -> int:
         for voice in listed.voices:
             mark = " (default)" if voice.default else ""
             print(f"{voice.name}{mark}: {voice.language}, {voice.sample_rate} Hz, {voice.licence}")
-            print(f"  speakers: {', '.join(voice.speakers)}")
-            print(f"  emotions: {', '.join(voice.emotions)}")
+            for head, names in (("speakers", voice.speakers), ("emotions", voice.emotions)):
+                print("\n".join(in_lines(f"  {head}:", names, room())))
+        if not listed.voices:
+            print("no voice is loaded; `sambertctl status` tells whether one is coming")
         for broken in listed.broken:
             print(f"{broken.path}: {broken.text} ({broken.code})")
     return 0
@@ -59,7 +62,7 @@ def status(options: argparse.Namespace) -> int:
     if as_json(status, options):
         return int(bool(status.stalled))
     sound = status.speaker
-    print(f"sambertd {status.server_version}, pid {status.pid}, up {status.uptime_s:.0f} s")
+    print(f"sambertd {status.server_version}, pid {status.pid}, up {lasting(status.uptime_s)}")
     print(f"{status.state}: {status.detail}")
     print(f"voices: {', '.join(status.voices) or 'none'} ({status.broken_voices} broken)")
     for line in status.engines:
@@ -88,6 +91,18 @@ def status(options: argparse.Namespace) -> int:
     else:
         print(f"no speaker: {sound.reason}")
     return int(bool(status.stalled))
+
+
+def lasting(seconds: float) -> str:
+    """A time in the two largest units that say something."""
+    minutes, hours = int(seconds // 60), int(seconds // 3600)
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if hours < 2:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{hours} h {minutes % 60} min"
+    return f"{hours // 24} d {hours % 24} h"
 
 
 def cache_line(kept: wire.CacheFigures | None) -> str:
@@ -138,7 +153,8 @@ def _change(
                 raise
             changed = change(client, "user")
     if not as_json(changed, options):
-        print(f"{done} {len(changed.ids)}: {' '.join(changed.ids)}".rstrip(": "))
+        nothing = f"{options.id} is not live" if options.id else "nothing was being said"
+        print(f"{done} {len(changed.ids)}: {' '.join(changed.ids) or nothing}")
     return 0
 
 
@@ -169,7 +185,7 @@ def stats(options: argparse.Namespace) -> int:
         report = client.stats()
     if as_json(report, options):
         return 0
-    print(f"up {report.uptime_s:.0f} s, {report.memory_bytes / 2**20:.0f} MiB of memory")
+    print(f"up {lasting(report.uptime_s)}, {report.memory_bytes / 2**20:.0f} MiB of memory")
     print(f"{report.requests} requests, {report.bad_messages} unreadable messages")
     for words, counted in (
         ("ended", report.ends),

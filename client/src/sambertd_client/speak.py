@@ -6,6 +6,7 @@ import argparse
 import codecs
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -44,6 +45,7 @@ WISHES = (
 def say(options: argparse.Namespace) -> int:
     """Speak, then report; exit code 5 where it was cut short. Raises SambertdError, OSError."""
     try:
+        options.text = _text(options.text)
         return _say(options)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
@@ -52,6 +54,19 @@ def say(options: argparse.Namespace) -> int:
             "convert it, for example with `iconv -f GB18030 -t UTF-8`",
             NOT_UTF8,
         ) from error
+
+
+def _text(words: list[str]) -> str:
+    """The words as one text; "-" where there are none and something is piped in.
+
+    Raises WrongError where nothing is.
+    """
+    if words:
+        return " ".join(words)
+    kind = os.fstat(0).st_mode
+    if stat.S_ISFIFO(kind) or stat.S_ISREG(kind) or stat.S_ISSOCK(kind):
+        return "-"
+    raise WrongError("there is no TEXT; write one: sambertctl say 你好")
 
 
 def _say(options: argparse.Namespace) -> int:

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
+from typing import TextIO
+
+
+def shows_colour(stream: TextIO) -> bool:
+    """Whether it is a terminal that takes colour, and nobody has asked for none (no-color.org)."""
+    dumb = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not dumb
+
+
+def room() -> int:
+    """Columns of standard output; without a terminal as many as there may be."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
 
 class Progress:
@@ -12,7 +25,8 @@ class Progress:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._live = sys.stderr.isatty()
+        self._live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._dim = "\033[2m{}\033[0m" if shows_colour(sys.stderr) else "{}"
         self._began = time.monotonic()
         self._shown = ""
 
@@ -23,7 +37,7 @@ class Progress:
         self._shown = text
         if self._live:
             seconds = time.monotonic() - self._began
-            sys.stderr.write(f"\r\033[K\033[2m{text} ({seconds:.1f} s)\033[0m")
+            sys.stderr.write("\r\033[K" + self._dim.format(f"{text} ({seconds:.1f} s)"))
         else:
             sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
@@ -36,7 +50,7 @@ class Progress:
 
     def warn(self, text: str) -> None:
         self.clear()
-        print(f"\033[33m{text}\033[0m" if self._live else text, file=sys.stderr)
+        print(f"\033[33m{text}\033[0m" if shows_colour(sys.stderr) else text, file=sys.stderr)
 
 
 def flush() -> None:
@@ -53,5 +67,5 @@ def let_go() -> None:
 
 def fail(text: str) -> None:
     """An error, on stderr."""
-    red = "\033[31m{}\033[0m" if sys.stderr.isatty() else "{}"
+    red = "\033[31m{}\033[0m" if shows_colour(sys.stderr) else "{}"
     print(red.format(f"sambertctl: {text}"), file=sys.stderr)

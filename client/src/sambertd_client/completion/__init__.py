@@ -40,7 +40,7 @@ def add_completion(
         "completion",
         parents=[reach],
         help=WORDS,
-        description=f"{WORDS[0].upper()}{WORDS[1:]}.",
+        description=WORDS,
         epilog=INSTALLED,
     )
     parser.add_argument("shell", nargs="?", choices=SHELLS, help="default: that of $SHELL")
