@@ -18,9 +18,10 @@ from sambertd_client import protocol as wire
 async def main() -> None:
     async with AsyncClient() as voice:
         talking = asyncio.create_task(asyncio.sleep(0))
-        while line := (await asyncio.to_thread(sys.stdin.readline)).strip():
-            talking.cancel()  # the daemon cancels it too: it fades out within 8 ms
-            talking = asyncio.create_task(speak(voice, line))
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            if line.strip():
+                talking.cancel()  # the daemon cancels it too: it fades out within 8 ms
+                talking = asyncio.create_task(speak(voice, line.strip()))
         await talking
 
 
@@ -38,21 +39,28 @@ async def speak(voice: AsyncClient, line: str) -> None:
 
 
 class Lips:
-    """Follows the words: they are told ahead of the sound, and `playing` when it begins."""
+    """Follows the words: they are told ahead of the sound, and `playing` when it begins.
+
+    After a pause `playing` comes again, and tells at which sample it goes on.
+    """
 
     def __init__(self, speech: AsyncUtterance, latency_s: float) -> None:
         self.speech, self.latency_s = speech, latency_s
-        self.began: float | None = None
+        self.began: float | None = None  # when its first sample is heard
         self.timers: list[asyncio.TimerHandle] = []
         speech.on_reply = self.follow
 
     def follow(self, reply: wire.Reply) -> None:
         loop, rate = asyncio.get_running_loop(), self.speech.rate
         if isinstance(reply, wire.Playing):
+            self.rest()
             self.began = loop.time() + self.latency_s - reply.at / rate
-        while self.began is not None and self.speech.marks:
-            mark = self.speech.marks.pop(0)
-            self.timers.append(loop.call_at(self.began + mark.at / rate, print, mark.text))
+            told = [mark for mark in self.speech.marks if mark.at >= reply.at]
+        else:
+            told = reply.marks if isinstance(reply, wire.Marks) else []
+        if self.began is not None:
+            for mark in told:
+                self.timers.append(loop.call_at(self.began + mark.at / rate, print, mark.text))
 
     def rest(self) -> None:
         for timer in self.timers:

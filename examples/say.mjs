@@ -1,4 +1,4 @@
-// Speaks through sambertd from Node: npm install zeromq @msgpack/msgpack
+// Speaks through sambertd from Node: npm ci, here
 //
 //   node say.mjs ipc:///run/sambertd/sambertd.sock "您好。" | aplay -f S16_LE -r 16000
 import { Dealer } from "zeromq";
@@ -22,7 +22,8 @@ try {
       process.stdout.write(pcm);
       await send("credit", { grant: 1 }); // there is room for one more
     } else if (reply.t === "error" || reply.t === "done") {
-      if (reply.why !== "end") console.error(reply.text ?? reply.why);
+      if (reply.code) console.error(`${reply.text} (${reply.code})`);
+      else if (reply.why !== "end") console.error(reply.why);
       process.exitCode = reply.why === "end" ? 0 : 1;
       break;
     }

@@ -28,14 +28,14 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield endpoint
 
 
-def command(endpoint: str, *words: str) -> subprocess.Popen[bytes]:
+def command(endpoint: str, *words: str, **more: str) -> subprocess.Popen[bytes]:
     pipe = subprocess.PIPE
-    environ = {**os.environ, "SAMBERTD_ENDPOINT": endpoint}
+    environ = {**os.environ, "SAMBERTD_ENDPOINT": endpoint, **more}
     return subprocess.Popen(words, env=environ, stdin=pipe, stdout=pipe, stderr=pipe)
 
 
-def example(endpoint: str, name: str) -> subprocess.Popen[bytes]:
-    return command(endpoint, sys.executable, str(EXAMPLES / name))
+def example(endpoint: str, name: str, **more: str) -> subprocess.Popen[bytes]:
+    return command(endpoint, sys.executable, str(EXAMPLES / name), **more)
 
 
 def finished(process: subprocess.Popen[bytes], said: str = "") -> tuple[bytes, str]:
@@ -67,7 +67,7 @@ def test_the_robot_is_interrupted_and_follows_the_words(endpoint: str) -> None:
             assert robot.poll() is None
             time.sleep(0.02)
         time.sleep(1.0)
-        out, _ = finished(robot, "请让一让。\n")
+        out, _ = finished(robot, "\n  \n请让一让。\n\n")
         after = client.stats().ends
     words = out.decode().split()
     assert words[0] == "您好"
@@ -75,6 +75,25 @@ def test_the_robot_is_interrupted_and_follows_the_words(endpoint: str) -> None:
     assert "".join(words).endswith("请让一让[end]")
     assert after["cancelled"] - before.get("cancelled", 0) == 1
     assert after["end"] - before.get("end", 0) == 1
+
+
+def test_the_robot_follows_the_words_after_a_pause_too(endpoint: str) -> None:
+    with Client(endpoint) as client:
+        robot = example(endpoint, "robot.py", PYTHONUNBUFFERED="1")
+        assert robot.stdin is not None
+        assert robot.stdout is not None
+        robot.stdin.write("您好，很高兴见到你，今天天气真好。\n".encode())
+        robot.stdin.flush()
+        first = robot.stdout.readline().decode().strip()
+        assert len(client.pause(scope="all").ids) == 1
+        words, said = [first], "您好很高兴见到你今天天气真好"
+        while "".join(words) != said:  # they were planned; nobody tells of a pause
+            words.append(robot.stdout.readline().decode().strip())
+        client.resume(scope="all")
+        out, _ = finished(robot)
+    again = "".join(out.decode().split())
+    assert len(again) > len("[end]")
+    assert f"{said}[end]".endswith(again)
 
 
 def test_the_kiosk(endpoint: str) -> None:
@@ -113,9 +132,20 @@ def test_what_a_model_writes_is_spoken_while_it_writes(endpoint: str) -> None:
 def check_foreign(endpoint: str, *words: str) -> None:
     out, err = finished(command(endpoint, *words, endpoint, "您好。"))
     assert (len(out), err) == (len(spoken(endpoint, "您好。")), "")
-    refused = command(endpoint, *words, endpoint, " ")
-    assert refused.communicate(timeout=LIMIT_S)[1].decode() == "there is no text to speak\n"
-    assert refused.returncode == 1
+    for text, told in (
+        (" ", "there is no text to speak (text_empty)\n"),
+        ("😀", " (text_empty)\n"),  # in the end, with `done`
+    ):
+        refused = command(endpoint, *words, endpoint, text)
+        assert refused.communicate(timeout=LIMIT_S)[1].decode().endswith(told)
+        assert refused.returncode == 1
+    with Client(endpoint) as client:
+        cancelled = command(endpoint, *words, endpoint, "您好。" * 200)
+        assert cancelled.stdout is not None
+        cancelled.stdout.read(1)
+        client.cancel(scope="all")
+        assert cancelled.communicate(timeout=LIMIT_S)[1] == b"cancelled\n"
+        assert cancelled.returncode == 1
     bare = command(endpoint, *words)
     assert "usage: " in bare.communicate(timeout=LIMIT_S)[1].decode()
     assert bare.returncode == 2
@@ -133,6 +163,6 @@ def test_c(endpoint: str, tmp_path: Path) -> None:
 def test_node(endpoint: str) -> None:
     if shutil.which("node") is None or not (EXAMPLES / "node_modules" / "zeromq").is_dir():
         pytest.skip(
-            "THE NODE EXAMPLE IS NOT TESTED: cd examples; npm install zeromq @msgpack/msgpack"
+            "THE NODE EXAMPLE IS NOT TESTED: it needs Node 18; then run tests/packages node"
         )
     check_foreign(endpoint, "node", str(EXAMPLES / "say.mjs"))
