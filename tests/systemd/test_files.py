@@ -89,9 +89,8 @@ def test_the_manuals_know_every_option_and_command() -> None:
             assert option in daemon_page, option
     for command in tree(client_parser(), parsers()).all():
         assert command.name in client_page
-        for option in command.options:
-            for name in option.names:
-                assert name in ("-h", "--help", "--version") or name in client_page, name
+        for name in (name for one in command.options for name in one.names):
+            assert name in ("-h", "--help", "--version") or name in client_page, name
 
 
 @pytest.mark.skipif(shutil.which("man") is None, reason="no man here")
