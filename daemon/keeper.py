@@ -24,6 +24,8 @@ PATIENCE_S = 2.0  # a lost device gets so long to come back before another takes
 BETTER_S = 30.0  # between two looks for a better device; each closes the one in use for a moment
 REST_S = 0.5  # without speech, before other settings count
 OF_DEVICE = ("enabled", "device", "fallback", "latency_s", "channels")
+LOST = "the sound card was lost; it is opened again when it is back"
+FROZEN = "the sound card opens and then takes no samples; plug it in anew, or restart its server"
 OPENS, SWITCHED_OFF = "the speaker opens", "the speaker is switched off by the settings"
 BETTER_THAN_NONE_S = 5.0  # the same while nobody hears anything
 
@@ -63,7 +65,9 @@ class Keeper:
         self._output: Output | None = None
         self._asleep = False
         self._place = 0  # of the device that was opened last
-        self._lost_at: float | None = None
+        self._lost_at: float | None = None  # until one that is open has asked for samples
+        self._opened_at = 0.0
+        self._frozen: set[int] = set()  # places of devices that opened and never asked since then
         self._looked_at = 0.0  # for a better one
         self._asked_at = 0.0
         self._beat = 0.0  # this thread's own
@@ -105,11 +109,24 @@ class Keeper:
     def silent_s(self, now: float) -> float:
         """How long the callback of an open device, or this thread, has given no sign of life.
 
-        0 where there is none that could: the speaker is off, or it was given up.
+        0 where there is none that could: the speaker is off, or it was given up. One that is opened
+        again and again and never asks for samples counts from when it was lost.
         """
         if not self._thread.is_alive():
             return 0.0
-        return now - (self._beat if self._output is None else min(self._beat, self._player.beat))
+        signs = [self._beat]
+        if self._output is not None:
+            signs.append(self._player.beat)
+        if self._frozen:
+            signs.append(self.unavailable_since)
+        return now - min(signs)
+
+    def lost_for(self, seconds: float) -> str:
+        """Why no sound card has taken samples for so long; "" where one does or may do soon."""
+        state = self.state
+        lost = not state.available or bool(self._frozen)
+        over = time.monotonic() - self.unavailable_since >= seconds
+        return (state.reason or FROZEN) if lost and over else ""
 
     def _on_finished(self) -> None:
         self._finished = True
@@ -163,49 +180,63 @@ class Keeper:
         return min(self._player.idle_s(now), now - self._asked_at)
 
     def _try_to_open(self, now: float) -> None:
-        patient_until = 0.0 if self._lost_at is None else self._lost_at + PATIENCE_S
+        patient = self._lost_at is not None and now < self._lost_at + PATIENCE_S
         playing = self.state.rate and self._player.idle_s(now) == 0
         rate = self.state.rate if playing else self._rate  # what plays goes on at its own rate
         self._finished = False
         if self._asleep and self._place > 0:  # what is wanted may be back, and nothing looked
             self._outputs.rescan()
         try:
-            output = self._outputs.open(rate, only_first=now < patient_until)
+            output = self._open(rate, only_first=patient)
         except NoPortAudioError:
             raise
         except SpeakerError as error:
-            if self.state.available:  # it was closed on purpose, and is gone
-                self._lost_at = now
-            self._asleep = False
+            gone, self._asleep = self.state.available, False
             self._set_unavailable(str(error))
-            rest = patient_until - now
-            self._stop.wait(min(self._delay, rest) if rest > 0 else self._delay)
-            self._delay = min(2 * self._delay, LAST_RETRY_S)
+            self._frozen.clear()  # a card that is not there is none that hangs
+            if gone:  # it was closed on purpose
+                self._lost_at = now
+            self._back_off(now)
             self._outputs.rescan()
         else:
             self._opened(output)
 
+    def _back_off(self, now: float) -> None:
+        """Wait before the next try, each time longer, but not beyond the patience with a device."""
+        rest = 0.0 if self._lost_at is None else self._lost_at + PATIENCE_S - now
+        self._stop.wait(min(self._delay, rest) if rest > 0 else self._delay)
+        self._delay = min(2 * self._delay, LAST_RETRY_S)
+
+    def _open(self, rate: int, *, only_first: bool) -> Output:
+        """The first that opens; where there is another, none that is known to take no samples."""
+        try:
+            return self._outputs.open(rate, only_first=only_first, but=self._frozen)
+        except SpeakerError:
+            if only_first or not self._frozen:
+                raise
+            return self._outputs.open(rate)
+
     def _opened(self, output: Output) -> None:
-        self._delay, self._asleep = FIRST_RETRY_S, False
-        self._asked_at = self._looked_at = self._player.beat = time.monotonic()
-        self.reopened += self._lost_at is not None
+        self._asleep = False
+        self.reopened += self._lost_at is not None and not self._frozen
+        self._opened_at = now = time.monotonic()
+        self._asked_at = self._looked_at = self._player.beat = now
         latency_s = float(output.stream.latency)
         state = SpeakerState(True, output.name, output.rate, latency_s)
         if state != self.state or self._lost_at is not None:
             told = "speaker %s open: %d Hz, latency %.0f ms"
             log.info(told, output.name, output.rate, 1000 * latency_s)
-        self._lost_at = None
         self.state, self._output, self._place = state, output, output.place
         self.settled = True
         self._wake()
 
     def _look_after(self, output: Output, now: float) -> None:
-        idle_s = self._idle_s(now)
+        idle_s, asked = self._idle_s(now), self._player.beat > self._opened_at
+        if asked:
+            self._lost_at, self._delay = None, FIRST_RETRY_S
+            self._frozen.clear()
         if self._is_lost(now):
-            self._set_unavailable("the sound card was lost; it is opened again when it is back")
-            self._lost_at = now
-            self._shut()
-            self._outputs.rescan()
+            self._lose(output, now, frozen=not asked and not self._finished)
         elif 0 < self._config.idle_close_s <= idle_s and not (output.silent and self._place > 0):
             log.debug("speaker %s closed while nobody speaks", output.name)
             self._asleep = True
@@ -215,6 +246,15 @@ class Keeper:
         ):
             self._shut()
             self._outputs.rescan()
+
+    def _lose(self, output: Output, now: float, *, frozen: bool) -> None:
+        self._set_unavailable(FROZEN if frozen else LOST)
+        self._lost_at = now if self._lost_at is None else self._lost_at
+        self._shut()
+        if frozen:
+            self._frozen.add(output.place)
+            self._back_off(now)
+        self._outputs.rescan()
 
     def _is_lost(self, now: float) -> bool:
         """finished_callback tells of a vanished server, only the heartbeat of an unplugged card."""
@@ -227,7 +267,7 @@ class Keeper:
             output.shut()
 
     def _set_unavailable(self, reason: str) -> None:
-        if self.state.available:
+        if self.state.available and self._lost_at is None:
             self.unavailable_since = time.monotonic()
         if reason != self.state.reason:
             log.warning("no speaker: %s", reason)

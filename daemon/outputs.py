@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,13 +59,19 @@ class Outputs:
         self._finished = finished
         self._backend: Any = None
 
-    def open(self, rate: int, *, only_first: bool = False) -> Output:
-        """The first that opens, at `rate` Hz if it takes that.
+    def open(
+        self, rate: int, *, only_first: bool = False, but: Collection[int] = frozenset()
+    ) -> Output:
+        """The first that opens, at `rate` Hz if it takes that. but: places that are passed over.
 
         Raises SpeakerError, or NoPortAudioError where no later try can do better.
         """
         errors = []
-        for place, name in enumerate(self._order[:1] if only_first else self._order):
+        places = list(enumerate(self._order))
+        wanted = places[:1] if only_first else [one for one in places if one[0] not in but]
+        if not wanted:
+            raise SpeakerError("there is no other sound card")
+        for place, name in wanted:
             try:
                 return self._open(place, name, rate)
             except SpeakerError as error:

@@ -47,6 +47,7 @@ class Speaker:
         self.start = self._keeper.start
         self.ready = self._keeper.ready
         self.silent_s = self._keeper.silent_s
+        self.lost_for = self._keeper.lost_for
 
     @property
     def settled(self) -> bool:
@@ -155,12 +156,6 @@ class Speaker:
         """Whether the utterance that has ended was played to its last sample."""
         self._check_ring()
         return self._handed_at is not None and now >= self._handed_at + self.state.latency_s
-
-    def lost_for(self, seconds: float) -> str:
-        """Why there has been no sound card for so long; "" where there is or may be one soon."""
-        state, since = self.state, self._keeper.unavailable_since
-        lost = not state.available and time.monotonic() - since >= seconds
-        return state.reason if lost else ""
 
     def prepare(self, rate: int) -> None:
         """From the keeper: a device of `rate` Hz starts now."""

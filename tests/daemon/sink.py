@@ -81,6 +81,11 @@ class Sink:
         self._server.send_signal(how)
         self._server.wait(10)
 
+    def freeze(self, *, thaw: bool = False) -> None:
+        """The server is there and does nothing, until it thaws."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGCONT if thaw else signal.SIGSTOP)
+
     def _sink(self, name: str) -> str:
         form = f"rate=16000 channels={self._channels} format=s16le norewinds=1"
         return f"sink_name={name} {form}"

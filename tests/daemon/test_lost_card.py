@@ -46,6 +46,9 @@ class CardStream:
         frames = int(self._settings["samplerate"] * BLOCK_S)
         block, status = bytearray(2 * frames), SimpleNamespace(output_underflow=False)
         while self._card.present and not self._closed:
+            if self._card.frozen:
+                time.sleep(BLOCK_S)
+                continue
             self._settings["callback"](block, frames, None, status)
             self._card.heard += block
             time.sleep(BLOCK_S)
@@ -66,6 +69,7 @@ class Card:
 
     def __init__(self, rate: int) -> None:
         self.rate, self.present, self.starts_to_fail = rate, True, 0
+        self.frozen, self.opened = False, 0  # it opens, and takes no samples; streams so far
         self.tells = True  # when it is pulled; PortAudio 19.6 does not tell of a USB card
         self.heard = bytearray()
         self._initialized = self._listed = True
@@ -83,6 +87,7 @@ class Card:
             raise CardError("invalid sample rate")
 
     def RawOutputStream(self, **settings: Any) -> CardStream:  # noqa: N802 - sounddevice's name
+        self.opened += 1
         return CardStream(self, settings)
 
     def _terminate(self) -> None:

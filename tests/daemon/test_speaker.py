@@ -161,3 +161,18 @@ def test_speech_on_a_sink_that_stays_lost_ends_in_an_error(sink: Sink, client: C
         spoken.wait()
     assert caught.value.code == "speaker_unavailable"
     sink.plug_in()
+
+
+def test_a_frozen_sound_server_is_told_as_a_stall(sink: Sink, folder: Path) -> None:
+    sink.env["TONE_STALL_S"] = "2"
+    with playing(sink, folder) as client:
+        assert client.say("好", sink="speaker").wait().why == "end"
+        sink.freeze()
+        try:
+            wait_until(lambda: client.status().stalled == "the speaker", 30)
+            assert client.say("好" * 3).wait().why == "end", "clients are served meanwhile"
+        finally:
+            sink.freeze(thaw=True)
+        wait_until(lambda: not client.status().stalled, 30)
+        wait_until(lambda: client.status().speaker.available, 30)
+        assert client.say("好", sink="speaker").wait().why == "end"

@@ -121,7 +121,7 @@ def test_a_device_nobody_uses_is_closed_and_opened_for_the_next(
     opened = []
     real = Outputs.open
 
-    def counted(self: Outputs, rate: int, **options: bool) -> Output:
+    def counted(self: Outputs, rate: int, **options: Any) -> Output:
         opened.append(real(self, rate, **options))
         return opened[-1]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sambertd_client import Client, cli
+from sambertd_client import Client, SpeechError, cli
 
 import daemon.server
 from daemon.config import SpeakerConfig
@@ -106,3 +106,52 @@ def test_a_speaker_that_is_off_is_no_hang(
     start_daemon()
     pings(supervisor, STALL_S + 0.3)
     assert pings(supervisor, 0.5) >= 3
+
+
+def test_a_card_that_opens_and_takes_no_samples_gets_no_ping(
+    supervisor: socket.socket,
+    start_daemon: Callable[..., LiveDaemon],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is closed and opened again, in vain: that must not pass for a sign of life."""
+    card = Card(16000)
+    monkeypatch.setitem(sys.modules, "sounddevice", card)
+    live = start_daemon(SpeakerConfig())
+    pings(supervisor, STALL_S + 0.3)
+    assert pings(supervisor, 0.5) >= 3
+    with Client(live.endpoint) as client:
+        speech = client.say("好" * 40, sink="speaker")
+        wait_until(lambda: any(card.heard))
+        card.frozen = True
+        wait_until(lambda: client.status().stalled == "the speaker")
+        opened = card.opened
+        wait_until(lambda: card.opened > opened + 1)
+        pings(supervisor, 0.1)
+        assert pings(supervisor, 0.5) == 0
+        assert client.status().stalled == "the speaker", "however often it is opened"
+        assert client.say("好").read(), "to clients it speaks"
+        with pytest.raises(SpeechError, match="takes no samples") as caught:
+            speech.wait()
+        assert caught.value.code == "speaker_unavailable"
+        card.frozen = False
+        wait_until(lambda: not client.status().stalled, 20)
+        assert pings(supervisor, 0.5) >= 3
+        wait_until(lambda: client.status().speaker.reopened == 1)
+        assert client.say("好", sink="speaker").wait().why == "end"
+    assert "the speaker gave no sign of life for 0.4 s" in caplog.text
+
+
+def test_another_card_takes_the_place_of_one_that_takes_no_samples(
+    start_daemon: Callable[..., LiveDaemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = Card(16000)
+    monkeypatch.setitem(sys.modules, "sounddevice", card)
+    live = start_daemon(SpeakerConfig(fallback=("null",)))
+    with Client(live.endpoint) as client:
+        speech = client.say("好" * 80, sink="speaker")
+        wait_until(lambda: any(card.heard))
+        card.frozen = True
+        wait_until(lambda: client.status().speaker.device == "null")
+        assert speech.wait().why == "end"
+        assert not client.status().stalled
