@@ -7,8 +7,8 @@ import os
 
 from .client import Client
 from .errors import SambertdError
+from .launch import connect
 from .look import as_json
-from .speak import connect
 from .terminal import Progress
 
 
