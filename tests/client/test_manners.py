@@ -70,7 +70,8 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr()
     assert told.out == ""
     assert "speak a text" in told.err
-    assert "doctor    what is wrong on this box" in told.err
+    assert "doctor      what is wrong on this box" in told.err
+    assert "completion  print what completes" in told.err
 
 
 def test_a_wrong_line_is_told_in_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -194,7 +194,7 @@ def _report(utterance: Utterance, where: str, options: argparse.Namespace) -> No
         here, there = round(utterance.ttfa_ms), round(done.ttfa_ms)
         line = f"first audio after {here} ms (in the daemon {there} ms), real-time factor {rtf:.3f}"
         print(line, file=out)
-    if done.cached:
+    if done.cached and done.audio_s:
         print(f"{done.cached:.0%} of it was said before", file=out)
     if done.why == "cancelled":
         print("it was cancelled before its end", file=out)
