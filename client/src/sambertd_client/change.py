@@ -8,8 +8,8 @@ import os
 from .client import Client
 from .errors import SambertdError
 from .exits import WrongError
+from .launch import connect
 from .look import as_json
-from .speak import connect
 from .terminal import Progress
 
 
