@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from sambertd_client import Client, cli
+from sambertd_client.commands import OURS
 from sambertd_client.endpoint import is_listening
 
 from tests.daemon.live import LiveDaemon
@@ -413,7 +414,7 @@ def test_an_unknown_command_is_told_all_that_there_are(capsys: Capture) -> None:
         cli.main(["nosuch"])
     told = capsys.readouterr().err.rpartition("choose of ")[2]
     known = told.partition("; see `sambertctl --help`")[0].split(", ")
-    assert set(known) >= {*cli.OURS, "text", "doctor"}
+    assert set(known) >= {*OURS, "text", "doctor"}
     assert len(known) == len(set(known))
 
 

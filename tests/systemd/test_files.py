@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sambertd_client.cli import _parser as client_parser
+from sambertd_client.commands import parser as client_parser
 from sambertd_client.completion.tree import tree
 from sambertd_client.extras import parsers
 

@@ -15,8 +15,8 @@ from . import protocol as wire
 from .client import Client
 from .engine_table import report_lines
 from .errors import NoDaemonError, RefusedError
+from .launch import connect
 from .metrics import DOWN, Figures, exposition
-from .speak import connect
 from .table import listed as in_lines
 from .terminal import Progress, room
 
