@@ -68,6 +68,7 @@ WRONG = (
     ["info", "x"],
     ["events", "weather"],
     ["load"],
+    ["load", "OUT/none"],
     ["unload"],
     ["reload", "x"],
     ["keys", "melt"],
@@ -168,7 +169,7 @@ def check(told: str, words: list[str], json_option: list[str]) -> None:
 def test_what_is_wrong_is_2(
     words: list[str], daemon: LiveDaemon, out: Path, capsys: Capture
 ) -> None:
-    asks = words[0] in ("say", "prefetch") and words[1:] not in ([], ["--endpoint"])
+    asks = words[0] in ("say", "prefetch", "load") and words[1:] not in ([], ["--endpoint"])
     where = ["--endpoint", daemon.endpoint] if asks else []
     assert run([*words, *where], out) == 2
     assert capsys.readouterr().err.strip()

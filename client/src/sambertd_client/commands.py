@@ -10,8 +10,8 @@ from . import change, extras, look
 from . import protocol as wire
 from .argument import Name, Word, file_name, folder_name, positive, utf8
 from .completion import add_completion
-from .exits import Parser
 from .keys import add_keys
+from .parser import Parser
 from .say_options import add_prefetch, add_say
 
 ONE = "of one utterance; default: all: an admin's of every client, else those of this user"
@@ -32,13 +32,15 @@ def parser(*, as_json: bool = False) -> argparse.ArgumentParser:
     reach = _reach()
     common = argparse.ArgumentParser(add_help=False, parents=[reach])
     common.add_argument("--json", action="store_true", help="facts as one JSON object")
-    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = whole.add_subparsers(
+        title="commands", dest="command", required=True, metavar="COMMAND"
+    )
     add_say(commands, common)
     add_prefetch(commands, common)
-    add_keys(commands)
-    _add_shows(commands, common)
     _add_holds(commands, common)
+    _add_looks(commands, common)
     _add_changes(commands, common)
+    add_keys(commands)
     add_completion(commands, reach, whole)
     return whole
 
@@ -55,53 +57,49 @@ def _reach() -> argparse.ArgumentParser:
     return reach
 
 
-def _add_shows(commands: Any, common: argparse.ArgumentParser) -> None:
+def _add_holds(commands: Any, common: argparse.ArgumentParser) -> None:
+    """What ends speech or holds it."""
     for name, run, words in (
-        ("voices", look.voices, "the voices of the daemon"),
+        ("cancel", look.cancel, "end speech at once"),
+        ("pause", look.pause, "hold speech until it is resumed"),
+        ("resume", look.resume, "let speech go on that is paused"),
+    ):
+        command = commands.add_parser(name, parents=[common], help=words, description=words)
+        command.add_argument("id", nargs="?", metavar="ID", type=utf8, help=ONE)
+        if name == "cancel":
+            only = "only utterances of this priority"
+            command.add_argument("--priority", choices=get_args(wire.Priority), help=only)
+        command.set_defaults(run=run)
+
+
+def _add_looks(commands: Any, common: argparse.ArgumentParser) -> None:
+    """What changes nothing."""
+    for name, run, words in (
         ("status", look.status, "what the daemon is doing and how well"),
+        ("voices", look.voices, "the voices of the daemon"),
         ("engines", look.engines, "what runs each graph, and what is being built"),
         ("stats", look.stats, "what was asked and how it went, in figures"),
         ("info", look.info, "version, protocol and limits of the daemon"),
+        ("events", look.events, "what happens, as it happens, until interrupted"),
     ):
         command = commands.add_parser(name, parents=[common], help=words, description=words)
         command.set_defaults(run=run)
         if name == "stats":
             figures = "in the text format of Prometheus, for its textfile collector"
             command.add_argument("--prometheus", action="store_true", help=figures)
-    words = "what happens, as it happens, until interrupted"
-    events = commands.add_parser("events", parents=[common], help=words, description=words)
+        if name == "events":
+            _add_kinds(command)
+
+
+def _add_kinds(events: argparse.ArgumentParser) -> None:
     kinds = get_args(wire.EventKind)
-    events.add_argument(
-        "kind",
-        nargs="*",
-        type=Word("kind of event", kinds),
-        help=f"of {', '.join(kinds)}; default: all",
-    )
+    of = f"of {', '.join(kinds)}; default: all"
+    kind = Word("kind of event", kinds)
+    events.add_argument("kind", nargs="*", metavar="KIND", type=kind, help=of)
     events.add_argument("--count", type=positive, metavar="N", help="end after so many")
-    events.set_defaults(run=look.events)
-
-
-def _add_holds(commands: Any, common: argparse.ArgumentParser) -> None:
-    words = "end speech at once"
-    cancel = commands.add_parser("cancel", parents=[common], help=words, description=words)
-    cancel.add_argument("id", nargs="?", metavar="ID", type=utf8, help=ONE)
-    cancel.add_argument(
-        "--priority", choices=get_args(wire.Priority), help="only utterances of this priority"
-    )
-    cancel.set_defaults(run=look.cancel)
-    for name, run, words in (
-        ("pause", look.pause, "hold speech until it is resumed"),
-        ("resume", look.resume, "let speech go on that is paused"),
-    ):
-        command = commands.add_parser(name, parents=[common], help=words, description=words)
-        command.add_argument("id", nargs="?", metavar="ID", type=utf8, help=ONE)
-        command.set_defaults(run=run)
 
 
 def _add_changes(commands: Any, common: argparse.ArgumentParser) -> None:
-    words = "read the settings and the folder of voices again, while it speaks"
-    command = commands.add_parser("reload", parents=[common], help=words, description=words)
-    command.set_defaults(run=change.reload)
     pack = "a folder of the daemon's voices, or its path"
     words = "load a voice, or load it again as it is now"
     command = commands.add_parser("load", parents=[common], help=words, description=words)
@@ -111,6 +109,9 @@ def _add_changes(commands: Any, common: argparse.ArgumentParser) -> None:
     command = commands.add_parser("unload", parents=[common], help=words, description=words)
     command.add_argument("name", metavar="NAME", type=Name("voices"), help="of the voice")
     command.set_defaults(run=change.unload)
+    words = "read the settings and the folder of voices again, while it speaks"
+    command = commands.add_parser("reload", parents=[common], help=words, description=words)
+    command.set_defaults(run=change.reload)
 
 
 class _Version(argparse.Action):
@@ -121,9 +122,17 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+EXAMPLES = """examples:
+  sambertctl say 您好，欢迎光临。
+  sambertctl say 您好 --emotion happy --out hello.wav
+  sambertctl status"""
+
+
 def _epilog() -> str:
     others = [
-        f"    {name:<9} {extras.OF_SAMBERTD.get(name, 'of another package')}"
+        f"    {name:<12}{extras.OF_SAMBERTD.get(name, 'of another package')}"
         for name in extras.names()
     ]
-    return "\n".join(["commands of installed packages:", *others]) if others else ""
+    if not others:
+        return EXAMPLES
+    return "\n".join(["commands of installed packages:", *others, "", EXAMPLES])

@@ -64,7 +64,7 @@ def report(utterance: Utterance, where: str, out: TextIO, *, as_json: bool) -> N
         here, there = round(utterance.ttfa_ms), round(done.ttfa_ms)
         line = f"first audio after {here} ms (in the daemon {there} ms), real-time factor {rtf:.3f}"
         print(line, file=out)
-    if done.cached:
+    if done.cached and done.audio_s:
         print(f"{done.cached:.0%} of it was said before", file=out)
     if done.why == "cancelled":
         print("it was cancelled before its end", file=out)
