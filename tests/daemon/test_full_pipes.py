@@ -1,4 +1,4 @@
-"""A peer that goes while more of it waits than there is room for; libzmq's heartbeats would abort."""
+"""A peer that goes while its messages wait to be read: libzmq's heartbeats would abort then."""
 
 from __future__ import annotations
 
