@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import zmq
+from sambertd_client.connection import KEEPALIVE
 from sambertd_client.errors import KeyFileError
 from sambertd_client.keyring import server_key
 from sambertd_client.protocol import MAX_FRAME_BYTES
@@ -86,8 +87,7 @@ class Transport:
             (zmq.RCVHWM, 64),
             (zmq.MAXMSGSIZE, MAX_FRAME_BYTES),
             (zmq.LINGER, 500),
-            (zmq.HEARTBEAT_IVL, 1000),
-            (zmq.HEARTBEAT_TIMEOUT, 3000),
+            *KEEPALIVE,
             (zmq.IPV6, 1),
         ):
             self._socket.setsockopt(option, value)
