@@ -188,6 +188,8 @@ class Deliverer:
         while stream.outbox and speaker.write(stream.outbox[0].pcm):
             heard.wrote(stream.outbox[0], now)
             self._scheduler.taken(stream, now)
+        if stream.starved:
+            speaker.rest()
         stream.heard = heard.count(now)
         if not stream.announced and speaker.started_at is not None:
             stream.announced = True

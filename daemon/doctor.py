@@ -27,7 +27,8 @@ from functools import partial
 from pathlib import Path
 
 from sambertd_client.endpoint import client_endpoint
-from sambertd_client.exits import INTERRUPTED, REFUSED, WRONG, Parser, tell, wants_json
+from sambertd_client.exits import INTERRUPTED, REFUSED, WRONG, tell, wants_json
+from sambertd_client.parser import Parser
 
 from daemon import sound_check
 from daemon.config import Config, checked, default, load

@@ -51,7 +51,7 @@ class Keys:
         if known is None or known.stream is not stream:
             return
         known.done, known.ended = done, now
-        if done.why == "error" or stream.deserted:
+        if done.why == "error":
             del self._known[key]
 
     def find(self, key: str | None, now: float) -> Known | None:

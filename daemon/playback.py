@@ -30,7 +30,9 @@ class Speaker:
     def __init__(self, config: SpeakerConfig, wake: Callable[[], None]) -> None:
         self._config = config
         self._gain = np.float32(1)  # of this utterance
-        self.underruns = 0
+        self.underruns = 0  # times it fell silent in an utterance, for want of samples
+        self._dry = False  # it is silent so now
+        self._expects = True  # more of the utterance is due
         self.beat = 0.0  # when the device last asked for samples
         self._rate = COMMON_RATE  # of the card
         self._ring = _ring(COMMON_RATE)
@@ -82,6 +84,7 @@ class Speaker:
         silence = self._lead_in()
         self._end = None
         self._begin = self._ring_used.written + len(silence)
+        self._expects = True
         self._started_at = self._handed_at = None  # after the others: the callback looks on
         self._ring_used.write(silence)
 
@@ -105,7 +108,13 @@ class Speaker:
         """
         self._check_ring()
         samples = np.frombuffer(pcm, "<i2")
-        return self._write(self._louder(samples), last=False)
+        taken = self._write(self._louder(samples), last=False)
+        self._expects |= taken
+        return taken
+
+    def rest(self) -> None:
+        """The text of the utterance is still to come: silence until the next `write` is right."""
+        self._expects = False
 
     def end(self) -> bool:
         """No more PCM for this utterance; False: no space for its tail now, try again."""
@@ -179,8 +188,9 @@ class Speaker:
             audio = ring.fill(out)
         else:
             audio = self._fill_channels(ring, out.reshape(frames, -1))
-        hungry = self._end is None and self._started_at is not None and audio < frames
-        if status.output_underflow or (hungry and audio > 0):
+        speaks = self._end is None and self._started_at is not None and self._expects
+        was_dry, self._dry = self._dry, speaks and audio < frames
+        if status.output_underflow or (self._dry and not was_dry):
             self.underruns += 1
         if self._started_at is None and ring.read > self._begin:
             self._started_at = now

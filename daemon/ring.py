@@ -23,7 +23,8 @@ class Ring:
         phase = (np.arange(fade, dtype=np.float32) + 1) / (fade + 1)
         self._window = (0.5 + 0.5 * np.cos(np.pi * phase)).astype(np.float32)
         self._scratch = np.empty(fade, np.float32)
-        self._faded = 0  # samples of the fade under way
+        self._faded = 0  # samples of the fade under way,
+        self._fade_to = 0  # and where what may still be heard in it ends
         self._last = 0  # the sample handed out last: a fade that runs out of audio holds it
         self._drop_to = 0
         self.written = 0
@@ -62,8 +63,10 @@ class Ring:
     def _fade_out(self, out: Samples) -> int:
         """One block's part of the fade, which may span several; samples used of the block."""
         drop_to, faded = self._drop_to, self._faded
+        if not faded:
+            self._fade_to = drop_to
         count = min(len(out), len(self._window) - faded)
-        have = max(0, min(count, drop_to - self.read))
+        have = max(0, min(count, self._fade_to - self.read))
         self._copy(out[:have])
         out[have:count] = out[have - 1] if have else self._held()
         np.multiply(out[:count], self._window[faded : faded + count], out=self._scratch[:count])

@@ -262,8 +262,7 @@ class Scheduler:
     def drop(self, client: bytes) -> None:
         """A client is gone: what was for it ends; what it said to the speaker is still heard."""
         for stream in self:
-            if stream.client == client and not stream.plays:
-                stream.deserted = True
+            if stream.client == client and not stream.outlives:
                 self._end(stream, "cancelled")
             elif stream.client == client:
                 stream.leave_behind()

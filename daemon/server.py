@@ -186,6 +186,8 @@ class Server:
             self._transport.wait(self._pause_s())
             for came in self._transport.receive():
                 self._service.receive(came.client, came.frames, self._peers.of(came.origin))
+            for client in self._transport.gone():
+                self._service.left(client)
             for owner in self._peers.gone():
                 self._service.banish(owner)
             self._take_results()

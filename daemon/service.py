@@ -29,6 +29,7 @@ from daemon.reloading import Reloader
 from daemon.scheduler import RefusedError, Scheduler
 from daemon.shelving import Shelving
 from daemon.stats import Stats
+from daemon.stream import Whose
 from daemon.swapping import Made, Swapper
 from daemon.utterances import Utterances
 from daemon.voices import Shelf
@@ -190,6 +191,12 @@ class Service:
         ids = self._utterances.banish(owner)
         self._deliverer.events.banish(owner)
         log.warning("%s is allowed no more; %d requests end", owner, len(ids))
+
+    def left(self, client: bytes) -> None:
+        """A connection has ended: nobody hears any more of what it asked for."""
+        self._scheduler.drop(client)
+        self._utterances.prefetcher.cancel(Whose(client))
+        self._deliverer.events.unsubscribe(client)
 
     def step(self) -> None:
         """Deliver what is made and give the engine its next turn."""

@@ -113,7 +113,7 @@ def heard(config: Config, tell: Tell, *, own: bool = False) -> bool:
 
     Where a daemon runs it is left to that, unless `own`.
     """
-    if not own and _daemon_speaks(config.endpoint, tell):
+    if not own and daemon_speaks(config.endpoint, tell):
         return by_daemon(config.endpoint, tell)
     try:
         voice = Voice.load(_pack(config))
@@ -125,7 +125,7 @@ def heard(config: Config, tell: Tell, *, own: bool = False) -> bool:
         return _heard(config, voice, tell)
 
 
-def _daemon_speaks(endpoint: str, tell: Tell) -> bool:
+def daemon_speaks(endpoint: str, tell: Tell) -> bool:
     """Whether a daemon listens there that this user may talk to, which then has the device."""
     try:
         return is_listening(endpoint)

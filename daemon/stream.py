@@ -76,7 +76,6 @@ class Stream:
     started: bool = False  # has a place in the engine, or has had it to the end
     made: bool = False  # the engine has nothing more to give
     ended: bool = False
-    deserted: bool = False  # it has ended because its client was gone
     turn: int = 0
     seq: int = 0  # pieces taken
     samples: int = 0  # samples taken
@@ -117,6 +116,11 @@ class Stream:
     def plays(self) -> bool:
         """The speaker plays it."""
         return self.sink in ("speaker", "both")
+
+    @property
+    def outlives(self) -> bool:
+        """It goes on without its client: it is heard, or may be asked for again by its key."""
+        return self.plays or (self.sink == "none" and self.wish.key is not None)
 
     @property
     def streams(self) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import zmq
+from sambertd_client.connection import KEEPALIVE
 from sambertd_client.errors import KeyFileError
 from sambertd_client.keyring import server_key
 from sambertd_client.protocol import MAX_FRAME_BYTES
@@ -86,8 +87,7 @@ class Transport:
             (zmq.RCVHWM, 64),
             (zmq.MAXMSGSIZE, MAX_FRAME_BYTES),
             (zmq.LINGER, 500),
-            (zmq.HEARTBEAT_IVL, 1000),
-            (zmq.HEARTBEAT_TIMEOUT, 3000),
+            *KEEPALIVE,
             (zmq.IPV6, 1),
         ):
             self._socket.setsockopt(option, value)
@@ -96,6 +96,8 @@ class Transport:
         self._poller.register(waker.fd, zmq.POLLIN)
         self._gate: Gate | None = None
         self._crowd = Crowd(make_room())
+        self._clients: dict[int, bytes] = {}  # by the file of their connection
+        self._gone: list[bytes] = []
         self._socket.monitor(MONITOR, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
         self._monitor = self._context.socket(zmq.PAIR)
         self._monitor.connect(MONITOR)
@@ -152,6 +154,24 @@ class Transport:
                 return
             event, fd = EVENT.unpack(frames[0])
             (self._crowd.came if event == zmq.EVENT_ACCEPTED else self._crowd.left)(fd)
+            client = self._clients.pop(fd, None)
+            if client is not None:
+                self._gone.append(client)
+
+    def _remember(self, client: zmq.Frame) -> None:
+        """By which connection a message came; peers of ZMTP 1 and 2 have nothing to tell by."""
+        try:
+            fd, name = client.get(zmq.SRCFD), client.bytes
+        except zmq.ZMQError:
+            return
+        if self._clients.get(fd) != name:
+            self._count()  # first: the one that had this file before has left
+            self._clients[fd] = name
+
+    def gone(self) -> list[bytes]:
+        """Clients whose connection has ended since the last call."""
+        gone, self._gone = self._gone, []
+        return gone
 
     def receive(self) -> Iterator[Received]:
         """Messages that are here now; at most MAX_BATCH, fair to clients."""
@@ -166,6 +186,7 @@ class Transport:
             while self._socket.getsockopt(zmq.RCVMORE) and len(frames) < MAX_PARTS:
                 frames.append(self._socket.recv(zmq.NOBLOCK))
             self._rest = len(frames) == MAX_PARTS
+            self._remember(client)
             yield Received(client.bytes, self._origin(client), frames)
 
     def _throw_away(self) -> bool:

@@ -37,7 +37,7 @@ class PhraseFiles:
         self._failing = False
         self.dropped = 0  # files that were of no use
         with self._disk():
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make()
             self._scan()
         self._evict()
 
@@ -88,6 +88,8 @@ class PhraseFiles:
         if len(data) > self._limit:
             return
         with self._disk():
+            if not self._root.is_dir():  # somebody took it away, and all that was in it
+                self._make()
             write_atomically(self._path(name), data)
             with self._lock:
                 self._sizes.pop(name, None)
@@ -119,6 +121,12 @@ class PhraseFiles:
     def _forget(self, name: str) -> None:
         with self._lock:
             self._sizes.pop(name, None)
+
+    def _make(self) -> None:
+        """The folder, if it is not there. Raises OSError."""
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._lock:
+            self._sizes.clear()
 
     def _scan(self) -> None:
         found = []

@@ -123,7 +123,7 @@ def test_half_a_character_is_told_at_once(daemon: LiveDaemon) -> None:
 
 
 def test_speech_that_is_lost_with_its_connection_is_told(daemon: LiveDaemon) -> None:
-    """As after a process was stopped for longer than the daemon's heartbeat allows."""
+    """As after the network was away for longer than TCP bears."""
     with Client(daemon.endpoint, timeout=0.3) as client, Client(daemon.endpoint) as other:
         speech = client.say("慢" * 100, credit=1)
         theirs = other.say("慢" * 5, credit=1)

@@ -19,7 +19,7 @@ from typing import get_args
 
 import pytest
 from sambertd_client import protocol as wire
-from sambertd_client.cli import _parser
+from sambertd_client.commands import parser
 from sambertd_client.completion import SHELLS
 from sambertd_client.completion.tree import Command, tree
 from sambertd_client.extras import parsers
@@ -208,7 +208,7 @@ def test_every_option_of_every_command(shell: str, scripts: Path) -> None:
 
 
 def whole() -> Command:
-    return tree(_parser(), parsers())
+    return tree(parser(), parsers())
 
 
 def test_commands_of_other_packages_are_in_it() -> None:
@@ -218,7 +218,7 @@ def test_commands_of_other_packages_are_in_it() -> None:
 
 
 def test_a_command_whose_options_are_not_known_takes_files(scripts: Path) -> None:
-    root = tree(_parser(), {"sing": None})
+    root = tree(parser(), {"sing": None})
     (scripts / "other").mkdir()
     (scripts / "other" / "sambertctl").write_text(SHELLS["bash"](root), "utf-8")
     assert bash(scripts / "other")("sambertctl sing READ") == {"README.md"}

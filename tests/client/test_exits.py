@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from sambertd_client import Client, cli
+from sambertd_client.commands import parser
 from sambertd_client.completion.tree import tree
 from sambertd_client.exits import EXIT_CODES
 from sambertd_client.extras import parsers
@@ -67,6 +68,7 @@ WRONG = (
     ["info", "x"],
     ["events", "weather"],
     ["load"],
+    ["load", "OUT/none"],
     ["unload"],
     ["reload", "x"],
     ["keys", "melt"],
@@ -138,9 +140,7 @@ def busy(start_keeping: Start, endpoint: str) -> Iterator[str]:
 
 
 def test_every_command_is_among_those_tried() -> None:
-    commands = {
-        command.path for command in tree(cli._parser(), parsers()).all() if not command.commands
-    }
+    commands = {command.path for command in tree(parser(), parsers()).all() if not command.commands}
     for tried in ([*ASKED, *OTHERS], WRONG):
         named = {" ".join(words[:2]) if words[0] == "keys" else words[0] for words in tried}
         assert {name.split()[0] for name in commands - named} <= {"completion", "keys"}
@@ -169,7 +169,7 @@ def check(told: str, words: list[str], json_option: list[str]) -> None:
 def test_what_is_wrong_is_2(
     words: list[str], daemon: LiveDaemon, out: Path, capsys: Capture
 ) -> None:
-    asks = words[0] in ("say", "prefetch") and words[1:] not in ([], ["--endpoint"])
+    asks = words[0] in ("say", "prefetch", "load") and words[1:] not in ([], ["--endpoint"])
     where = ["--endpoint", daemon.endpoint] if asks else []
     assert run([*words, *where], out) == 2
     assert capsys.readouterr().err.strip()
@@ -250,7 +250,7 @@ def test_the_error_goes_where_the_facts_go(daemon: LiveDaemon) -> None:
 
 
 def test_every_help_has_the_table(capsys: Capture) -> None:
-    for command in tree(cli._parser(), parsers()).all():
+    for command in tree(parser(), parsers()).all():
         assert run([*command.path.split(), "--help"], ROOT) == 0
         told = capsys.readouterr().out
         if command.path == "text":  # asks nobody: it has the lines of codes that happen there

@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,15 @@ def test_times_in_words(seconds: float, words: str) -> None:
     assert lasting(seconds) == words
 
 
+def pieces(terminal: int) -> Iterator[str]:
+    """What is written there, until nobody holds its other end."""
+    while True:
+        try:
+            yield os.read(terminal, 65536).decode()
+        except OSError:
+            return
+
+
 @pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_colour_is_for_terminals_that_want_it(environ: dict[str, str], folder: Path) -> None:
     command = [sys.executable, "-m", "sambertd_client.cli", "status"]
@@ -56,11 +66,11 @@ def test_colour_is_for_terminals_that_want_it(environ: dict[str, str], folder: P
     plain = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
     ours, theirs = pty.openpty()
     env = {**plain, "TERM": "xterm", **environ}
-    done = subprocess.run(command, env=env, stderr=theirs)
-    os.close(theirs)
-    told = os.read(ours, 65536).decode()
+    with subprocess.Popen(command, env=env, stderr=theirs) as process:
+        os.close(theirs)
+        told = "".join(pieces(ours))
     os.close(ours)
-    assert done.returncode == 3
+    assert process.returncode == 3
     assert "no daemon listens" in told
     assert ("\033[31m" in told) == (not environ)
 
@@ -70,7 +80,8 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr()
     assert told.out == ""
     assert "speak a text" in told.err
-    assert "doctor    what is wrong on this box" in told.err
+    assert "doctor      what is wrong on this box" in told.err
+    assert "completion  print what completes" in told.err
 
 
 def test_a_wrong_line_is_told_in_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -164,7 +164,7 @@ def test_it_gives_up_in_the_end_and_nothing_is_said_later(start: Start, endpoint
 def test_a_lost_connection_is_said_once(
     quiet_card: QuietCard, start_daemon: Callable[..., LiveDaemon], sink: wire.Sink
 ) -> None:
-    """As after a process was stopped for longer than the daemon's heartbeat allows."""
+    """As after the network was away for longer than TCP bears."""
     live = start_daemon(SpeakerConfig())
     with Client(live.endpoint, timeout=2) as client:
         speech = client.say("慢" * 60, sink=sink, retry_s=RETRY_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sambertd_client import Client, NoDaemonError, SpeechError
+from sambertd_client import AsyncClient, Client, NoDaemonError, SpeechError
 from sambertd_client.feed import Feed
 
 from daemon.config import SpeakerConfig
@@ -58,6 +59,27 @@ def test_audio_is_handed_out_while_the_next_text_is_waited_for(daemon: LiveDaemo
             if heard == SPOKEN:
                 model.told.set()
     assert heard == SPOKEN + 2 * CHUNK
+    assert no_feed_is_left()
+
+
+def test_the_event_loop_goes_on_while_the_next_text_is_waited_for(daemon: LiveDaemon) -> None:
+    async def talk() -> None:
+        model, heard = Model("好"), 0
+        async with AsyncClient(daemon.endpoint) as voice:
+            async for pcm in voice.stream(model):
+                heard += len(pcm)
+                if heard == SPOKEN:
+                    assert (await voice.hello()).state == "ready"
+                    model.told.set()
+            assert heard == SPOKEN + 2 * CHUNK
+            blocked = Model("好")
+            async for _ in voice.stream(blocked):
+                break
+            while (await voice.status()).cancelled < 1:
+                await asyncio.sleep(0.01)
+            blocked.told.set()
+
+    asyncio.run(talk())
     assert no_feed_is_left()
 
 

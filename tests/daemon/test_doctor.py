@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sambertd_client import Client
 
 from daemon.config import SpeakerConfig
 from daemon.doctor import main
 from daemon.pcm import pcm_s16le
+from daemon.sound_check import daemon_speaks
 from daemon.sound_trial import SENTENCE
 from daemon.tone import tone
 from tests.daemon.live import LiveDaemon
-from tests.daemon.sink import Sink, playing, samples, sink_of, speech, without_gaps
+from tests.daemon.sink import Sink, playing, samples, sink_of, speech, wait_until, without_gaps
 from tests.daemon.tone import RATE
 
 
@@ -99,6 +103,54 @@ def test_a_daemon_without_a_speaker_is_told(
 ) -> None:
     assert main(["--endpoint", daemon.endpoint]) == 1
     assert f"The daemon on {daemon.endpoint} has no speaker: " in capsys.readouterr().out
+
+
+def test_a_daemon_that_hangs_is_told(
+    start_daemon: Callable[..., LiveDaemon],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("daemon.server.STALL_S", 0.4)
+    live, go_on = start_daemon(), threading.Event()
+    chunk = live.voice._chunk
+    monkeypatch.setattr(live.voice, "_chunk", lambda *a: (go_on.wait(30), chunk(*a))[1])
+    with Client(live.endpoint) as client:
+        speech = client.say("好")
+        wait_until(lambda: bool(client.status().stalled))
+        assert main(["--endpoint", live.endpoint]) == 1
+        go_on.set()
+        assert speech.read()
+    assert "hangs: the engine gives no sign of life." in capsys.readouterr().out
+
+
+def test_a_daemon_from_before_the_tone_says_the_sentence(
+    start_daemon: Callable[..., LiveDaemon],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    live = start_daemon(SpeakerConfig(device="null"))
+    monkeypatch.setattr("daemon.reports.CAPABILITIES", ("priority", "key"))
+    main(["--endpoint", live.endpoint])
+    told = capsys.readouterr().out
+    assert "too old to play a tone; restart it" in told
+    assert f"said: {SENTENCE}" in told
+
+
+def test_a_daemon_this_user_may_not_talk_to_is_told(daemon: LiveDaemon) -> None:
+    path = Path(daemon.endpoint.removeprefix("ipc://"))
+    path.parent.chmod(0o711)
+    path.chmod(0)
+    told: list[str] = []
+    root = os.geteuid() == 0  # who may talk to everybody
+    if root:
+        os.seteuid(65534)
+    try:
+        assert not daemon_speaks(daemon.endpoint, told.append)
+    finally:
+        if root:
+            os.seteuid(0)
+    (words,) = told
+    assert words.startswith("A daemon may have the device: no permission to talk to ")
 
 
 def test_a_daemon_that_plays_to_nobody_is_no_success(

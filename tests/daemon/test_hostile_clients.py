@@ -120,6 +120,36 @@ def test_a_client_that_vanishes_mid_stream_frees_its_place(
     still_serves(daemon)
 
 
+def test_what_a_client_held_is_free_when_it_has_gone(
+    start_daemon: Callable[..., LiveDaemon],
+) -> None:
+    """Nothing need be sent to it to see that; another that came by the same file keeps its own."""
+    daemon = start_daemon(in_work=4, waiting=0)
+    with Client(daemon.endpoint) as client:
+        for _ in range(3):
+            gone = RawClient(daemon.endpoint)
+            gone.ask("subscribe", id="events", kinds=["reload"])
+            for number in range(4):
+                assert gone.ask("say", id=str(number), text="好" * 500)["t"] == "accepted"
+            assert len(gone.ask("pause", id="-")["ids"]) == 4
+            assert client.status().paused == 4
+            gone.close()
+            mine = RawClient(daemon.endpoint)
+            until = time.monotonic() + 10
+            while client.status().paused:
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            assert client.stats().subscribers == 0
+            assert mine.ask("say", text="好" * 20)["t"] == "accepted"
+            assert mine.ask("pause", id="-")["ids"] == ["1"]
+            assert client.status().paused == 1
+            mine.close()
+            while client.status().paused:
+                assert time.monotonic() < until
+                time.sleep(0.02)
+        assert client.status().cancelled == 15
+
+
 def test_a_client_without_credit_stalls_only_itself_and_is_dropped(
     start_daemon: Callable[..., LiveDaemon], raw_client: Connect
 ) -> None:

@@ -17,7 +17,7 @@ from daemon.config import SpeakerConfig
 from daemon.keys import KEPT_S, MOST_KEYS, Keys
 from daemon.pcm import MAX_CHUNK, PcmForm
 from daemon.stream import Stream, Wish
-from tests.daemon.live import Connect, LiveDaemon
+from tests.daemon.live import Connect, LiveDaemon, RawClient
 from tests.daemon.quiet_card import QuietCard
 from tests.daemon.tone import CHUNK, SLOW, tone
 
@@ -124,14 +124,16 @@ def test_what_was_cancelled_stays_so(client: Client) -> None:
     assert client.say("好", sink="none", key="k").wait().why == "cancelled"
 
 
-def test_what_ended_with_its_connection_is_said_again(client: Client, raw_client: Connect) -> None:
-    raw = raw_client(client.endpoint)
-    said = raw.ask("say", text=SLOW * 400, sink="none", marks=["word"], key="k")
-    assert said["t"] == "accepted"
+def test_what_may_be_asked_for_again_outlives_its_connection(client: Client) -> None:
+    raw = RawClient(client.endpoint)
+    for name, key in (("kept", "k"), ("given up", None)):
+        said = raw.ask("say", id=name, text=SLOW * 40, sink="none", marks=["word"], key=key)
+        assert said["t"] == "accepted"
     raw.close()
     while client.status().cancelled == 0:
         time.sleep(0.01)
-    assert client.say("好", sink="none", key="k").wait().samples == CHUNK
+    assert client.say("好", sink="none", key="k").wait().samples == 40 * CHUNK
+    assert client.status().cancelled == 1
 
 
 def test_audio_for_a_client_is_made_anew(client: Client) -> None:
@@ -262,19 +264,12 @@ def test_keys_are_forgotten_in_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("why", "deserted", "kept"),
-    [
-        ("end", False, True),
-        ("cancelled", False, True),
-        ("superseded", False, True),
-        ("cancelled", True, False),
-        ("error", False, False),
-    ],
+    ("why", "kept"), [("end", True), ("cancelled", True), ("superseded", True), ("error", False)]
 )
-def test_which_ends_are_final(why: wire.Why, deserted: bool, kept: bool) -> None:
+def test_which_ends_are_final(why: wire.Why, kept: bool) -> None:
     keys = Keys()
     accepted = wire.Accepted(id="1", voice="v", rate=16000, position=0, instance="i")
-    stream = Stream(b"c", "1", "none", 16000, 0, 0.0, Wish(key="k"), deserted=deserted)
+    stream = Stream(b"c", "1", "none", 16000, 0, 0.0, Wish(key="k"))
     keys.remember("k", stream, accepted)
     keys.finished(stream, wire.Done(id="1", why=why), 10.0)
     assert (keys.find("k", 10.0) is not None) == kept

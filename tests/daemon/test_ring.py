@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.config import SpeakerConfig
+from daemon.playback import Speaker
 from daemon.ring import Ring, Samples
 
 FADE = 128
@@ -73,6 +77,22 @@ def test_a_drop_fades_without_a_step_whatever_the_block(block: int, rest: int) -
     assert (ring.read, ring.space) == (ring.written, 8192)
 
 
+@pytest.mark.parametrize("rest", [0, 20, 300])
+def test_a_drop_while_a_fade_is_under_way_lets_nothing_of_the_next_be_heard(rest: int) -> None:
+    """Cancelled twice within 8 ms: what came between must not step into the fade."""
+    ring, level = Ring(8192, FADE), 16000
+    ring.write(np.full(100 + 32 + rest, level, np.int16))
+    loud = drain(ring, 100, 50)
+    ring.drop()
+    first = drain(ring, 32, 16)
+    ring.write(np.full(1000, -level, np.int16))
+    ring.drop()
+    whole = np.concatenate([loud, first, drain(ring, 2 * FADE, 16)]).astype(int)
+    assert np.abs(np.diff(whole)).max() <= np.pi / 2 * level / FADE + 2
+    assert (whole >= 0).all()
+    assert (whole[-1], ring.read) == (0, ring.written)
+
+
 def test_what_is_written_after_a_drop_is_heard_whole() -> None:
     ring, new = Ring(8192, FADE), noise(500, seed=2)
     ring.write(np.full(4000, 9000, np.int16))
@@ -88,3 +108,29 @@ def test_a_drop_while_silent_does_nothing() -> None:
     ring.drop()
     ring.write(new)
     np.testing.assert_array_equal(drain(ring, 500, 100), new)
+
+
+@pytest.mark.parametrize("more", [0, 50])
+def test_each_gap_in_an_utterance_is_one_underrun(more: int) -> None:
+    """Whether it begins with a block of the card or within one, and however long it is."""
+    speaker = Speaker(SpeakerConfig(), lambda: None)
+    speaker.prepare(16000)
+    fine, block = SimpleNamespace(output_underflow=False), bytearray(320)
+
+    def play(blocks: int) -> int:
+        for _ in range(blocks):
+            speaker.fill(block, 160, None, fine)
+        return speaker.underruns
+
+    assert play(2) == 0, "nobody speaks"
+    speaker.begin(16000)
+    assert play(2) == 0, "nothing has come yet"
+    for gap in (1, 2):
+        speaker.write(bytes(2 * (320 + more)))
+        assert play(5) == gap
+    speaker.write(bytes(2 * (320 + more)))
+    speaker.rest()
+    assert play(5) == 2, "its text is still to come"
+    speaker.write(bytes(640))
+    speaker.end()
+    assert play(5) == 2, "that was the end"

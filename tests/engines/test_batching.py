@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from engines.handover import POLL_S
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
 from engines.session import Array, Floats, Session
-from engines.style import Controls
+from engines.style import Controls, Style
 from engines.voice import RuntimeOptions, Voice
 from tests.engines.whole import CLOSE, distance
 from trt_build.cpu.graphs import int8_graph
@@ -34,6 +34,12 @@ SENTENCES = [
     "好。",
     "欢迎光临，请问有什么可以帮您？电梯正在上行，请站稳扶好。",
     "再见。明天见。",
+]
+MANNERS = [  # one for each
+    Style(),
+    Style(pitch=12.0, volume=0.3),
+    Style(speed=0.5, pitch=-12.0),
+    Style(speed=2.0, volume=2.0),
 ]
 ACOUSTIC = ("encoder", "duration_step", "memory", "decoder_step", "postnet")
 KINDS = ["band", "free", "band int8", "free int8"]
@@ -280,12 +286,14 @@ def test_voices_speak_the_same_together(
     options = RuntimeOptions(streams=len(SENTENCES), batching=batching)
     watched = Watched(OrtSession(pack.graphs["decoder_step"], 1))
     with Voice(pack, options, {"decoder_step": watched}) as voice:
-        wanted = [speak(voice, text) for text in SENTENCES]
+        manners = MANNERS if nsf else [replace(one, pitch=0.0) for one in MANNERS]
+        asked = list(zip(SENTENCES, manners, strict=True))
+        wanted = [speak(voice, *one) for one in asked]
         assert set(watched.slots) == {1}
         for _ in range(20 if batching else 3):  # a busy machine may run them one by one
             ready = threading.Barrier(len(SENTENCES))
             with ThreadPoolExecutor(len(SENTENCES)) as threads:
-                told = [threads.submit(speak, voice, text, ready) for text in SENTENCES]
+                told = [threads.submit(speak, voice, *one, ready) for one in asked]
             for one, other in zip(told, wanted, strict=True):
                 assert distance(one.result(), other) < CLOSE
             if max(watched.slots) > 1:
@@ -293,8 +301,10 @@ def test_voices_speak_the_same_together(
     assert (max(watched.slots) > 1) is batching
 
 
-def speak(voice: Voice, text: str, ready: threading.Barrier | None = None) -> Floats:
-    plan = voice.plan(text)
+def speak(
+    voice: Voice, text: str, style: Style | None = None, ready: threading.Barrier | None = None
+) -> Floats:
+    plan = voice.plan(text, style or Style())
     if ready is not None:
         ready.wait(30)
     return np.concatenate([chunk.pcm for chunk in voice.stream(plan)])

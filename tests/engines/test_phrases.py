@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -334,6 +335,19 @@ def test_a_disk_that_refuses_is_logged_once_and_memory_goes_on(
     cache.close()
     assert len(caplog.records) == 1
     assert "choose a folder that can be written" in caplog.text
+
+
+def test_a_folder_that_was_taken_away_is_made_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / "phrases"
+    files = PhraseFiles(root, MB)
+    files.write("one", b"1")
+    shutil.rmtree(root)
+    files.write("two", b"2")
+    assert (files.read("one"), files.read("two"), files.count) == (None, b"2", 1)
+    assert root.stat().st_mode & 0o777 == 0o700
+    assert not caplog.records
 
 
 def test_leftovers_of_a_killed_writer_go(tmp_path: Path) -> None:

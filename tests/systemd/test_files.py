@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from sambertd_client.cli import _parser as client_parser
+from sambertd_client.commands import parser as client_parser
+from sambertd_client.completion.tree import tree
+from sambertd_client.extras import parsers
 
 from daemon.command_line import _parser as daemon_parser
 from daemon.config import default, load
@@ -85,15 +87,10 @@ def test_the_manuals_know_every_option_and_command() -> None:
     for option in daemon_parser()._option_string_actions:
         if option.startswith("--") and option not in ("--help", "--version"):
             assert option in daemon_page, option
-    (commands,) = (a.choices for a in client_parser()._actions if a.dest == "command")
-    assert commands is not None
-    for command in commands:
-        assert command in client_page
-    for action in ("new", "allow", "revoke", "list", "server"):
-        assert action in client_page
-    for option in dict(commands)["say"]._option_string_actions:
-        if option.startswith("--") and option != "--help":
-            assert option in client_page, option
+    for command in tree(client_parser(), parsers()).all():
+        assert command.name in client_page
+        for name in (name for one in command.options for name in one.names):
+            assert name in ("-h", "--help", "--version") or name in client_page, name
 
 
 @pytest.mark.skipif(shutil.which("man") is None, reason="no man here")

@@ -61,6 +61,15 @@ def test_the_units_and_manuals_are_sound(box: Box) -> None:
         assert box.run(f"test -s /usr/local/share/man/{page}") == ""
 
 
+def test_completion_is_where_each_shell_looks(box: Box) -> None:
+    for place, mark in (
+        ("/usr/local/share/bash-completion/completions/sambertctl", "complete -F"),
+        ("/usr/local/share/zsh/site-functions/_sambertctl", "#compdef"),
+        ("/etc/fish/completions/sambertctl.fish", "complete -c"),
+    ):
+        box.run(f"grep -q -- '{mark}' {place} && su nobody -s /bin/sh -c 'test -r {place}'")
+
+
 def test_a_stranger_is_refused(box: Box) -> None:
     words = box.run("runuser -u stranger -- sambertctl status", check=False)
     assert "join the group of its socket" in words
@@ -255,7 +264,11 @@ def test_uninstalled_only_the_users_things_are_left(box: Box) -> None:
         "find / -xdev -ipath '*sambert*' -not -path '/mnt/*' -not -path '/proc/*' "
         "-newer /etc/machine-id 2>/dev/null || true"
     )
-    left = {line for line in found.splitlines() if line.startswith(("/usr/", "/opt/", "/run/"))}
+    left = {
+        line
+        for line in found.splitlines()
+        if line.startswith(("/usr/", "/opt/", "/run/", "/etc/fish/"))
+    }
     assert left == set()
     assert box.run("tail -n 1 /etc/sambertd/sambertd.toml") == "# mine\n"
     box.run("test -d /var/cache/sambertd/engines/kept && test -d /var/lib/sambertd/voices/zu")

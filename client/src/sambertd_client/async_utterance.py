@@ -11,6 +11,7 @@ from . import protocol as wire
 from .account import Account
 from .async_closing import AsyncLeaving
 from .errors import NoDaemonError
+from .feed import Feed
 from .speech import Speech, pieces
 from .steps import Steps
 
@@ -43,8 +44,8 @@ class AsyncUtterance(Account, AsyncLeaving):
     async def stream(self, texts: Texts) -> AsyncIterator[bytes]:
         """Append each text as it comes, then end; the PCM meanwhile and after, as by iterating.
 
-        Where text comes faster than it is spoken it waits; an error of `texts` cancels. An Iterable
-        that blocks holds up the event loop: make it an AsyncIterable.
+        An Iterable may block: it is iterated by a thread of its own. Where text comes faster than
+        it is spoken it waits; an error of `texts` cancels.
         """
         troubles: list[Exception] = []
         feeding = asyncio.ensure_future(self._feed(texts, troubles))
@@ -118,6 +119,18 @@ async def _each(texts: Texts) -> AsyncIterator[str]:
     if isinstance(texts, AsyncIterable):
         async for text in texts:
             yield text
-    else:
-        for text in texts:
-            yield text
+        return
+    with Feed(texts) as feed:
+        while (drawn := await _drawn(feed)) is not None:
+            yield drawn
+
+
+async def _drawn(feed: Feed) -> str | None:
+    loop = asyncio.get_running_loop()
+    rung = asyncio.Event()
+    loop.add_reader(feed.fileno(), rung.set)
+    try:
+        await rung.wait()
+    finally:
+        loop.remove_reader(feed.fileno())
+    return feed.take()

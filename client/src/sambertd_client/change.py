@@ -7,8 +7,9 @@ import os
 
 from .client import Client
 from .errors import SambertdError
+from .exits import WrongError
+from .launch import connect
 from .look import as_json
-from .speak import connect
 from .terminal import Progress
 
 
@@ -64,6 +65,8 @@ def _folder_name(client: Client, given: str) -> str:
     if os.sep not in given and given not in (".", ".."):
         return given
     folder, name = os.path.split(os.path.abspath(given))
+    if not os.path.isdir(given):
+        raise WrongError(f"there is no folder {given}; name a voice pack's")
     voices = client.voices().folder
     if os.path.realpath(folder) != os.path.realpath(voices):
         raise SambertdError(

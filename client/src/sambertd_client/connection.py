@@ -14,13 +14,23 @@ from .keyfile import AnyPath
 from .line import Line
 
 S = TypeVar("S", bound="zmq.Socket[Any]")
+# Of both ends: a peer whose box or network has gone is noticed within seconds. By TCP's own means,
+# for libzmq's heartbeats abort the process where one falls due after the peer has gone and before
+# its last messages are read (https://github.com/zeromq/libzmq/issues/4364). The end of a socket
+# file's peer is told by the kernel.
+KEEPALIVE = (
+    (zmq.TCP_KEEPALIVE, 1),
+    (zmq.TCP_KEEPALIVE_IDLE, 1),  # s
+    (zmq.TCP_KEEPALIVE_INTVL, 1),  # s
+    (zmq.TCP_KEEPALIVE_CNT, 3),
+    (zmq.TCP_MAXRT, 3000),  # ms
+)
 OPTIONS = (
+    *KEEPALIVE,
     (zmq.LINGER, 500),
     (zmq.SNDHWM, 64),
     (zmq.RECONNECT_IVL, 50),
     (zmq.RECONNECT_IVL_MAX, 500),
-    (zmq.HEARTBEAT_IVL, 1000),
-    (zmq.HEARTBEAT_TIMEOUT, 3000),
 )
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, NoReturn
 
 from . import protocol as wire
 from .errors import (
@@ -81,31 +78,6 @@ def _codes(error: SambertdError | OSError) -> tuple[int, str]:
     if isinstance(error, KeyFileError):
         return REFUSED, KEY_FILE
     return REFUSED, BAD_REPLY if isinstance(error, SambertdError) else FILE
-
-
-class Parser(argparse.ArgumentParser):
-    """Its help, and that of the commands below it, ends with the exit codes.
-
-    as_json: a wrong command line is told for programs.
-    """
-
-    def __init__(self, *, epilog: str = "", as_json: bool = False, **more: Any) -> None:
-        more.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        if words := more.get("description"):
-            more["description"] = f"{words[0].upper()}{words[1:].rstrip('.')}."
-        super().__init__(epilog=f"{epilog}\n\n{EXIT_CODES}".lstrip(), **more)
-        self._as_json = as_json
-
-    def add_subparsers(self, **more: Any) -> Any:
-        more.setdefault("parser_class", partial(type(self), as_json=self._as_json))
-        return super().add_subparsers(**more)
-
-    def error(self, message: str) -> NoReturn:
-        if self._as_json:
-            tell(USAGE, message)
-        else:
-            fail(f"{message}; see `{self.prog} --help`")
-        self.exit(WRONG)
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

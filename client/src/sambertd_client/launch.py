@@ -1,4 +1,4 @@
-"""Starting a daemon for one command, and waiting until a daemon is ready to speak."""
+"""Reaching a daemon: starting one for a command, and waiting until one is ready to speak."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from pathlib import Path
 from .client import Client
 from .endpoint import is_listening
 from .errors import NoDaemonError
+from .terminal import Progress
 
 ENDPOINT_TAKEN = 3  # sambertd's exit code where another one serves the endpoint
+ANSWER_S = 20.0  # systemd takes connections from the start, the daemon answers once it has started
 READY_S = 300.0
 START_S = 5.0  # from the start of sambertd until it listens, at most
 STOP_S = 15.0
@@ -85,6 +87,16 @@ def await_start(endpoint: str, tell: Tell) -> bool:
         tell("waiting for sambertd to listen")
         time.sleep(0.05)
     return True
+
+
+def connect(endpoint: str, progress: Progress) -> Client:
+    """A client of a daemon that is there, or is just starting. Raises NoDaemonError."""
+    listens = await_start(endpoint, progress.tell)
+    progress.clear()
+    if not listens:
+        text = f"no daemon listens on {endpoint}; start `sambertd`, or use `say --autostart`"
+        raise NoDaemonError(text)
+    return Client(endpoint, timeout=ANSWER_S)
 
 
 def _is_starting() -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Union
@@ -15,10 +14,11 @@ from . import protocol as wire
 from .client import Client
 from .engine_table import report_lines
 from .errors import NoDaemonError, RefusedError
+from .launch import connect
+from .line import LOOK_S
 from .metrics import DOWN, Figures, exposition
-from .speak import connect
 from .table import listed as in_lines
-from .terminal import Progress, room
+from .terminal import Progress, check_read, flush, room
 
 Changed = Union[wire.Cancelled, wire.Paused, wire.Resumed]
 
@@ -228,12 +228,15 @@ def events(options: argparse.Namespace) -> int:
     """Print events as they happen, until interrupted or `options.count` were seen."""
     quiet = Progress(quiet=options.json)
     with connect(options.endpoint, quiet) as client, client.subscribe(*options.kind) as happening:
-        for number, event in enumerate(happening, 1):
-            if not as_json(event, options):
-                print(event_line(event))
-            sys.stdout.flush()
-            if number == options.count:
-                break
+        seen = 0
+        while seen != options.count:
+            event = happening.next(LOOK_S)
+            check_read()
+            if event is not None:
+                seen += 1
+                if not as_json(event, options):
+                    print(event_line(event))
+                flush()
     return 0
 
 

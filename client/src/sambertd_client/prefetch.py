@@ -9,7 +9,8 @@ from typing import Any
 
 from . import protocol as wire
 from .exits import CUT_SHORT, NOT_UTF8, REFUSED, WrongError
-from .speak import STYLE, connect
+from .launch import connect
+from .speak import STYLE
 from .terminal import Progress, fail
 
 BAR = 24  # characters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import codecs
-import json
 import os
 import stat
 import sys
@@ -12,22 +11,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, TextIO, Union
 
-import msgspec
-
 from . import protocol as wire
 from .client import Client
 from .endpoint import is_listening
-from .errors import NoDaemonError, RefusedError
+from .errors import RefusedError
 from .exits import CUT_SHORT, NOT_UTF8, WrongError
-from .launch import await_start, launch, wait_ready
-from .telling import Teller
+from .launch import connect, launch, wait_ready
+from .telling import Teller, report
 from .terminal import Progress
 from .utterance import Utterance
 from .wav import WavWriter
 
 Text = Union[str, Iterator[str]]
 STYLE = ("voice", "speaker", "emotion", "speed", "pitch", "volume")
-ANSWER_S = 20.0  # systemd takes connections from the start, the daemon answers once it has started
 WISHES = (
     *STYLE,
     "markup",
@@ -86,7 +82,7 @@ def _say(options: argparse.Namespace) -> int:
         wait_ready(client, progress.tell, launched)
         progress.clear()
         utterance, where = _speak(client, text, options, progress)
-        _report(utterance, where, options)
+        report(utterance, where, _out(options.out), as_json=options.json)
     done = utterance.done
     return CUT_SHORT if done is not None and done.why in ("cancelled", "superseded") else 0
 
@@ -101,16 +97,6 @@ def _texts(options: argparse.Namespace) -> Iterator[str]:
     while data := source.read(1 << 16):  # without a lock that would hold up the process's end
         yield decoder.decode(data)
     yield decoder.decode(b"", final=True)
-
-
-def connect(endpoint: str, progress: Progress) -> Client:
-    """A client of a daemon that is there, or is just starting. Raises NoDaemonError."""
-    listens = await_start(endpoint, progress.tell)
-    progress.clear()
-    if not listens:
-        text = f"no daemon listens on {endpoint}; start `sambertd`, or use `say --autostart`"
-        raise NoDaemonError(text)
-    return Client(endpoint, timeout=ANSWER_S)
 
 
 def _speak(
@@ -165,42 +151,3 @@ def _to_file(
 def _out(path: str | None) -> TextIO:
     """Where people read: standard output, unless the audio goes there."""
     return sys.stderr if path == "-" else sys.stdout
-
-
-def _report(utterance: Utterance, where: str, options: argparse.Namespace) -> None:
-    done = utterance.done
-    if done is None:
-        return
-    rtf = done.synth_s / done.audio_s if done.audio_s else None
-    out = _out(options.out)
-    if options.json:
-        facts = {
-            "id": utterance.id,
-            "where": where,
-            "voice": utterance.voice,
-            "why": done.why,
-            "warnings": [msgspec.to_builtins(warning) for warning in done.warnings],
-            "heard_samples": done.heard_samples,
-            "audio_s": round(done.audio_s, 3),
-            "first_audio_ms": _rounded(utterance.ttfa_ms),
-            "first_audio_daemon_ms": _rounded(done.ttfa_ms),
-            "cached": round(done.cached, 4),
-            "real_time_factor": None if rtf is None else round(rtf, 4),
-        }
-        print(json.dumps(facts, ensure_ascii=False), file=out)
-        return
-    print(f"{where}: {done.audio_s:.2f} s of speech by voice {utterance.voice}", file=out)
-    if utterance.ttfa_ms is not None and done.ttfa_ms is not None and rtf is not None:
-        here, there = round(utterance.ttfa_ms), round(done.ttfa_ms)
-        line = f"first audio after {here} ms (in the daemon {there} ms), real-time factor {rtf:.3f}"
-        print(line, file=out)
-    if done.cached:
-        print(f"{done.cached:.0%} of it was said before", file=out)
-    if done.why == "cancelled":
-        print("it was cancelled before its end", file=out)
-    if done.why == "superseded":
-        print("it gave way to another utterance before its end", file=out)
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import sys
 import time
@@ -57,6 +58,18 @@ def flush() -> None:
     """Raises BrokenPipeError where nobody reads what was printed."""
     if sys.stdout is not None:
         sys.stdout.flush()
+
+
+def check_read() -> None:
+    """Raises BrokenPipeError where nobody will read what is printed, before it is."""
+    try:
+        output = sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):  # there is none, or no file
+        return
+    watch = select.poll()
+    watch.register(output, 0)
+    if any(seen & select.POLLERR for _, seen in watch.poll(0)):
+        raise BrokenPipeError
 
 
 def let_go() -> None:
