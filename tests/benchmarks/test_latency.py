@@ -7,15 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from sambertd_client import Client
 
 from benchmarks.latency.__main__ import write
 from benchmarks.latency.cancel import of_speaker
 from benchmarks.latency.streams import COUNTS, Run, at_once, most
+from benchmarks.latency.trips import Loading
 from benchmarks.live.probe import spread
+from tests.daemon.keeping import Start, endpoint, start_keeping, tiny_voices
 from tests.daemon.live import LiveDaemon, daemon, folder, start_daemon
 from tests.daemon.sink import missing
 
-__all__ = ["daemon", "folder", "start_daemon"]
+__all__ = ["daemon", "endpoint", "folder", "start_daemon", "start_keeping", "tiny_voices"]
 MACHINE = {"processor": "abacus", "cores": 10, "date": "2026-01-02"}
 WHERE = {"machine": MACHINE, "load": 1.25}
 
@@ -36,6 +39,13 @@ def test_streams_of_a_live_daemon(daemon: LiveDaemon) -> None:
     assert run.streams == 3
     assert run.faster > 1.0
     assert run.buffer_ms >= 0.0
+
+
+def test_a_voice_that_loads_again_and_again(start_keeping: Start, endpoint: str) -> None:
+    start_keeping()
+    with Loading(endpoint) as loading, Client(endpoint, timeout=30) as client:
+        while loading.loads < 2:
+            assert client.status().voices == ["one"]
 
 
 @pytest.mark.audio

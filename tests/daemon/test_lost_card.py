@@ -176,6 +176,30 @@ def test_what_a_lost_card_did_not_play_is_not_taken_for_heard(
     assert 0 < again.at <= sounded
 
 
+def test_what_is_held_goes_on_on_the_card_that_came_back_at_another_rate(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    daemon = start_daemon(SpeakerConfig())
+    replies: list[wire.Reply] = []
+    with Client(daemon.endpoint) as client:
+        speech = client.say("好" * 60, sink="speaker")
+        speech.on_reply = replies.append
+        wait_until(lambda: len(card.heard) > 16000)
+        speech.pause()
+        card.present = False
+        wait_until(lambda: not client.status().speaker.available)
+        card.heard.clear()
+        card.rate, card.present = 48000, True
+        wait_until(lambda: client.status().speaker.rate == 48000)
+        speech.resume()
+        done = speech.wait()
+        assert (done.why, done.heard_samples) == ("end", 60 * 800)
+    _, again = (reply for reply in replies if isinstance(reply, wire.Playing))
+    assert 0 < again.at < 60 * 800
+    sounded = np.count_nonzero(np.frombuffer(bytes(card.heard), "<i2"))
+    assert sounded > 0.95 * 3 * (60 * 800 - again.at)
+
+
 def test_a_speaker_is_idle_although_another_card_came_after_the_last_word() -> None:
     """Else it is never closed, nor another device looked for, until somebody speaks."""
     speaker = Speaker(SpeakerConfig(), lambda: None)
