@@ -178,6 +178,23 @@ def test_a_restarted_daemon_goes_on_telling(start_daemon: Callable[..., LiveDaem
             assert (done.kind, done.seq) == ("done", 0), "and nothing that was not asked for"
 
 
+def test_a_newer_subscription_takes_the_place_of_the_older(live: LiveDaemon) -> None:
+    with Client(live.endpoint) as watcher, Client(live.endpoint) as client:
+        older, newer = watcher.subscribe("done"), watcher.subscribe("accepted")
+        with pytest.raises(NoDaemonError, match="a client has one at a time") as ended:
+            older.next(5)
+        assert ended.value.code == "closed"
+        older.close()
+        client.say("好").read()
+        event = newer.next(5)
+        assert event is not None
+        assert (event.kind, event.seq) == ("accepted", 0)
+        newer.close()
+        with pytest.raises(NoDaemonError, match="subscribe again"):
+            newer.next(5)
+        assert watcher.stats().subscribers == 0
+
+
 def test_a_connection_that_was_lost_is_told(live: LiveDaemon) -> None:
     with Client(live.endpoint) as watcher, Client(live.endpoint) as client:
         happening = iter(watcher.subscribe("accepted", "state"))

@@ -43,13 +43,21 @@ def sounds(card: QuietCard) -> int:
     return int(np.count_nonzero((pcm != 0) | (np.roll(pcm, 1) != 0)))
 
 
+def settled(card: QuietCard) -> int:
+    """`sounds`, once the card has got no more for a while: a busy machine is late with the fade."""
+    before, now = -1, sounds(card)
+    while now != before:
+        time.sleep(0.2)
+        before, now = now, sounds(card)
+    return now
+
+
 def test_the_speaker_goes_on_where_it_was_held(client: Client, quiet_card: QuietCard) -> None:
     spoken = client.say("好" * 40, sink="speaker")  # 2 s
     until_playing(spoken)
     time.sleep(0.7)
     spoken.pause()
-    time.sleep(0.1)
-    held = sounds(quiet_card)
+    held = settled(quiet_card)
     time.sleep(0.5)
     assert sounds(quiet_card) == held, "it is silent"
     assert client.status().paused == 1
@@ -59,7 +67,7 @@ def test_the_speaker_goes_on_where_it_was_held(client: Client, quiet_card: Quiet
     assert (done.why, done.samples, done.heard_samples) == ("end", 40 * CHUNK, 40 * CHUNK)
     again = sounds(quiet_card) - 41 * CHUNK
     assert -0.02 * RATE < again < CHUNK + 0.06 * RATE, "a word, what fades, and what the card holds"
-    assert 0.3 * RATE < held < 1.6 * RATE
+    assert 0.3 * RATE < held < 1.8 * RATE
 
 
 def test_it_goes_on_at_the_beginning_of_the_word_that_was_cut(

@@ -92,7 +92,7 @@ class AsyncClient(Connection[zmq.asyncio.Socket], AsyncClosing):
         return await self._ask(wire.Unload(id=self._new_id(), name=name), wire.Unloaded)
 
     async def subscribe(self, *kinds: wire.EventKind) -> AsyncSubscription:
-        """What happens from now on, of these kinds or of all. One per client."""
+        """What happens from now on, of these kinds or of all. One per client: a newer ends it."""
         happening = Happening(self._line, kinds)
         await self._run(happening.begin())
         return AsyncSubscription(self, happening)

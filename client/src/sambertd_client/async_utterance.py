@@ -91,7 +91,7 @@ class AsyncUtterance(Account, AsyncLeaving):
         await self._client.pause(self.id)
 
     async def resume(self) -> None:
-        """Go on where it was held; the speaker from the last quiet moment before that."""
+        """Go on where it was held; the speaker with the word that was cut."""
         await self._client.resume(self.id)
 
     async def cancel(self) -> None:

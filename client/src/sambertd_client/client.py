@@ -93,7 +93,7 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
         return self._ask(wire.Unload(id=self._new_id(), name=name), wire.Unloaded)
 
     def subscribe(self, *kinds: wire.EventKind) -> Subscription:
-        """What happens from now on, of these kinds or of all. One per client."""
+        """What happens from now on, of these kinds or of all. One per client: a newer ends it."""
         return Subscription(self, kinds)
 
     def events(self, *kinds: wire.EventKind) -> Iterator[wire.Event]:

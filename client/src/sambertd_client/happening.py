@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from . import protocol as wire
-from .errors import NoDaemonError, RefusedError
-from .line import LOOK_S, Line
+from .errors import CLOSED, NoDaemonError, RefusedError
+from .line import LOOK_S, Inbox, Line
 from .steps import Steps, Wait
 
 RESTARTED, RECONNECTED = "restarted", "connected again"  # texts of the event that tells it
@@ -33,16 +33,17 @@ class Happening:
     def begin(self) -> Steps[None]:
         subscribed = yield from self._line.ask(self._request, wire.Subscribed, keep=True)
         self._next_seq, self._instance = subscribed.next_seq, subscribed.instance
+        self._line.subscription = self._request.id
 
     def next(self, timeout_s: float) -> Steps[wire.Event | None]:
         """The next event; None: there was none in time.
 
-        Raises NoDaemonError where the daemon is silent, RefusedError where another one refuses.
+        Raises NoDaemonError where the daemon is silent, or, with the code closed, where this has
+        ended or a newer one took its place; RefusedError where another daemon refuses.
         """
-        self._line.check()
-        inbox = self._line.inboxes[self._request.id]
         deadline = time.monotonic() + timeout_s
         while True:
+            inbox = self._inbox()
             while inbox:
                 event = self._read(inbox.popleft()[0])
                 if event is not None:
@@ -59,9 +60,21 @@ class Happening:
         return event
 
     def end(self) -> None:
-        with suppress(NoDaemonError):
-            self._line.send(wire.Unsubscribe(id=self._request.id))
+        if not self._is_replaced():
+            with suppress(NoDaemonError):
+                self._line.send(wire.Unsubscribe(id=self._request.id))
         self._line.forget(self._request.id)
+
+    def _inbox(self) -> Inbox:
+        self._line.check()
+        inbox = self._line.inboxes.get(self._request.id)
+        if inbox is None or self._is_replaced():
+            text = "this subscription has ended; subscribe again, a client has one at a time"
+            raise NoDaemonError(text, CLOSED)
+        return inbox
+
+    def _is_replaced(self) -> bool:
+        return self._line.subscription != self._request.id
 
     def _wait(self, deadline: float) -> Steps[None]:
         """For any news; where there are none, ask."""

@@ -21,7 +21,7 @@ from .terminal import Progress
 ENDPOINT_TAKEN = 3  # sambertd's exit code where another one serves the endpoint
 ANSWER_S = 20.0  # systemd takes connections from the start, the daemon answers once it has started
 READY_S = 300.0
-START_S = 5.0  # from the start of sambertd until it listens, at most
+START_S = 10.0  # from the start of sambertd until it listens, at most, on a slow card
 STOP_S = 15.0
 Tell = Callable[[str], None]
 

@@ -46,6 +46,7 @@ class Line:
         self.timeout = timeout
         self.inboxes: dict[str, Inbox] = {}
         self.closed = False
+        self.subscription = ""  # the id of the newest: a connection has one
         self._put, self._refused = put, refused
         self._token = os.urandom(4).hex()  # ids differ between clients: logs and cancel name them
         self._numbers = itertools.count(1)
