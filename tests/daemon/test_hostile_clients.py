@@ -152,9 +152,9 @@ def test_what_a_client_held_is_free_when_it_has_gone(
 
 def test_who_comes_under_the_name_of_one_that_has_gone_keeps_its_own(daemon: LiveDaemon) -> None:
     """A client with a routing id of its own that was started again at once."""
-    accepted, until = 0, time.monotonic() + 30
+    accepted, until = 0, time.monotonic() + 90
     context = zmq.Context()
-    while accepted < 8:
+    while accepted < 5:
         assert time.monotonic() < until
         for name, text in (("first", "好" * 500), ("second", "好好")):
             robot = context.socket(zmq.DEALER)
