@@ -28,6 +28,7 @@ SOCKET_MODE = 0o660
 MAX_PARTS = 8  # read of one message; its rest is thrown away,
 MAX_REST = 1000  # so many parts before the loop does its other work
 MONITOR, EVENT = "inproc://connections", struct.Struct("=Hi")  # of zmq_socket_monitor(3)
+GIVEN = b"\0"  # begins the names that ROUTER gives; others are the clients' own
 MAX_BATCH = 64  # messages handled before the loop does its other work
 
 
@@ -164,8 +165,8 @@ class Transport:
             fd, name = client.get(zmq.SRCFD), client.bytes
         except zmq.ZMQError:
             return
-        if self._clients.get(fd) != name:
-            self._count()  # first: the one that had this file before has left
+        if self._clients.get(fd) != name or not name.startswith(GIVEN):
+            self._count()  # first: the one that had this file, or this name, before has left
             self._clients[fd] = name
 
     def gone(self) -> list[bytes]:
