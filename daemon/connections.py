@@ -6,6 +6,8 @@ read after its connection has ended, and then its file may be another's already.
 
 from __future__ import annotations
 
+GIVEN = b"\0"  # how the names begin that ROUTER gives; others were chosen
+
 
 class Connections:
     """Open ones by the number of their file. The caller tells all that comes, in its order."""
@@ -27,8 +29,8 @@ class Connections:
             self._gone.append(client)
 
     def knows(self, fd: int, client: bytes) -> bool:
-        """It is open and this client's, as far as was told."""
-        return self._clients.get(fd) == client
+        """It is this client's for sure: what was not told yet cannot change that."""
+        return self._clients.get(fd) == client and client.startswith(GIVEN)
 
     def sent(self, fd: int, client: bytes) -> bool:
         """A client's message was read; whether its connection is still there."""
@@ -57,7 +59,7 @@ def _is_older(one: bytes, other: bytes) -> bool:
 
     Those that clients chose tell nothing.
     """
-    if not (len(one) == len(other) == 5 and one[0] == other[0] == 0) or one == other:
+    if not (one.startswith(GIVEN) and other.startswith(GIVEN)) or one == other:
         return False
     ahead = int.from_bytes(other[1:], "big") - int.from_bytes(one[1:], "big")
     return ahead % 2**32 < 2**31

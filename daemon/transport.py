@@ -167,7 +167,7 @@ class Transport:
             return True
         if self._connections.knows(fd, name):
             return True
-        self._count()  # first: the one that had this file before may have left
+        self._count()  # first: the one that had this file, or this name, before may have left
         return self._connections.sent(fd, name)
 
     def gone(self) -> list[bytes]:

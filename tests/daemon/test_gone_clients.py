@@ -177,25 +177,6 @@ def _wait_for(transport: Transport, connections: int) -> None:
         transport.wait(0.1)
 
 
-def test_who_chose_a_name_keeps_what_is_said_after_coming_back(roomy: LiveDaemon) -> None:
-    """The end of the connection before is no end of this one."""
-    context = zmq.Context()
-    with Client(roomy.endpoint) as watcher:
-        for times in range(5):
-            client = context.socket(zmq.DEALER)
-            client.setsockopt(zmq.LINGER, 0)
-            client.setsockopt(zmq.ROUTING_ID, b"robot")
-            client.connect(roomy.endpoint)
-            client.send(msgpack.packb({"v": 1, **SAY}))
-            assert client.poll(5000)
-            assert msgpack.unpackb(client.recv_multipart()[0])["t"] == "accepted"
-            assert held(watcher) == (1, 0)
-            assert watcher.status().cancelled == times
-            client.close()
-            until(lambda: held(watcher) == (0, 0))
-    context.term()
-
-
 OLD, NEW, NEWEST = b"\0\xff\xff\xff\xfe", b"\0\xff\xff\xff\xff", b"\0\0\0\0\0"  # it counts around
 
 
