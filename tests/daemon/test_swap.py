@@ -205,6 +205,22 @@ def test_a_swap_while_streams_are_cancelled_and_clients_leave(start: Start) -> N
     assert speak(live.endpoint, TEXTS[0])
 
 
+@pytest.mark.parametrize(("outcome", "state"), [("locked", "elsewhere"), ("refused", "failed")])
+def test_engines_that_somebody_else_built_end_what_was_said_of_the_build(
+    start: Start, folder: Path, voices: Path, outcome: str, state: str
+) -> None:
+    live = start(slow_build.command(outcome))
+    live.until(lambda e: e.build.state == state)
+    with Client(live.endpoint) as client:
+        (line,) = client.status().engines
+    assert ("another process builds: process 7" in line) == (state == "elsewhere"), line
+    slow_build.good(VoicePack(voices / "one"), Store(folder / "engines"))
+    engines = live.until(lambda e: built(e) and e.build.state == "current")
+    assert (engines.build.text, engines.refused) == ("", [])
+    with Client(live.endpoint) as client:
+        assert client.status().engines == ["one: ort-cpu fp32 (6)"]
+
+
 BAD = {
     "killed": ("failed", "SIGKILL", []),
     "refused": ("failed", "no calibration.txt", []),
