@@ -50,8 +50,10 @@ class Fleet:
             allow(self.keys, KeyFile(name, key.public, role=role))
         return path
 
-    def client(self, key: Path | None, timeout: float = 10, **options: str) -> Client:
-        return Client(self.endpoint, timeout=timeout, key_file=key, **options)
+    def client(
+        self, key: Path | None, timeout: float = 10, server_key: str | None = None
+    ) -> Client:
+        return Client(self.endpoint, timeout=timeout, key_file=key, server_key=server_key)
 
 
 @pytest.fixture

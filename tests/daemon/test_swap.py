@@ -100,7 +100,7 @@ def start(folder: Path, voices: Path) -> Iterator[Start]:
         thread = threading.Thread(target=live.server.run)
         running.append((live.server, thread))
         thread.start()
-        with Client(endpoint, timeout=30) as client:
+        with Client(endpoint, timeout=30, wait_s=30) as client:
             while client.status().detail != detail:
                 time.sleep(0.01)
         return live
