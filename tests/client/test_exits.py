@@ -374,6 +374,6 @@ def test_the_manual_has_the_same_table() -> None:
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     manual = " ".join(shown.replace("‐", "-").split())
     lines = re.split(r"\n  (?=\d)|\nWith", EXIT_CODES.replace("`", ""))[1:-1]
-    assert len(lines) == 8
+    assert len(lines) == 10
     for line in lines:
         assert " ".join(line.split()) in manual

@@ -27,9 +27,12 @@ EXIT_CODES = """exit codes:
   3  no daemon answers (or --autostart could not start one), or it ended meanwhile
   4  the daemon has no usable speaker
   5  the utterance was cancelled, or gave way to another
-  130  interrupted
+  129  ended by SIGHUP, as 130 and 143 are: what it had begun is cancelled
+  130  ended by SIGINT (Ctrl-C)
   141  its output was closed by who read it
-With --json an error is one object {"error": {"code", "text"}}, where the facts would be."""
+  143  ended by SIGTERM
+With --json an error is one object {"error": {"code", "text"}}, where the facts would be; of an
+utterance that had begun it has "id", "audio_s" and "heard_samples" too."""
 USAGE, NOT_UTF8 = "usage", "not_utf8"  # codes of this program's own
 BAD_REPLY, KEY_FILE, FILE = "bad_reply", "key_file", "file"
 # Codes of the daemon that are no matter of the daemon: of the text, and of its settings.
@@ -66,8 +69,7 @@ def failed(error: SambertdError | OSError, *, as_json: bool, audio_out: bool = F
     if isinstance(error, OSError) and error.filename is not None:
         text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     if as_json:
-        retry_s = error.retry_s if isinstance(error, RefusedError) else None
-        tell(code, text, retry_s=retry_s, audio_out=audio_out)
+        tell(code, text, audio_out=audio_out, **_more(error))
         return exit_code
     if isinstance(error, (RefusedError, SpeechError)):
         text += f" ({code}){CURES.get(code, '')}"
@@ -75,11 +77,20 @@ def failed(error: SambertdError | OSError, *, as_json: bool, audio_out: bool = F
     return exit_code
 
 
-def tell(code: str, text: str, *, retry_s: float | None = None, audio_out: bool = False) -> None:
+def _more(error: Exception) -> dict[str, object]:
+    """What is told of an error beside its code and text."""
+    if isinstance(error, RefusedError) and error.retry_s is not None:
+        return {"retry_s": error.retry_s}
+    if isinstance(error, SpeechError):
+        done = error.done
+        heard = done.heard_samples
+        return {"id": done.id, "audio_s": round(done.audio_s, 3), "heard_samples": heard}
+    return {}
+
+
+def tell(code: str, text: str, *, audio_out: bool = False, **more: object) -> None:
     """An error, for programs."""
-    facts: dict[str, object] = {"code": code, "text": text}
-    if retry_s is not None:
-        facts["retry_s"] = retry_s
+    facts = {"code": code, "text": text, **more}
     told = json.dumps({"error": facts}, ensure_ascii=False)
     print(told, file=sys.stderr if audio_out else sys.stdout)
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -126,9 +124,6 @@ def _is_young_daemon(process: Path) -> bool:
 def launch(endpoint: str, tell: Tell) -> Launched:
     """Start a daemon on an endpoint and wait until it answers. Raises NoDaemonError."""
     tell("starting sambertd")
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):  # leave no daemon behind
-            signal.signal(number, lambda received, _: sys.exit(128 + received))
     launched = Launched(find_daemon(), endpoint)
     deadline = time.monotonic() + READY_S
     try:

@@ -35,7 +35,10 @@ def add_say(commands: Any, common: argparse.ArgumentParser) -> None:
             f"--{name}", dest="markup", action="store_const", const=name, help=words
         )
     kinds = get_args(wire.MarkKind)
-    timed = f"tell when each is said, as lines of JSON: of {', '.join(kinds)}, apart by commas"
+    timed = (
+        f"tell when each is said, as lines of JSON: of {', '.join(kinds)}, apart by commas; the "
+        "report goes to standard error then, without --json"
+    )
     parser.add_argument("--marks", metavar="KINDS", type=List("kind of mark", kinds), help=timed)
     far = "tell on standard error how far it is"
     parser.add_argument("--progress", action="store_true", default=None, help=far)

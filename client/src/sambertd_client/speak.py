@@ -84,7 +84,9 @@ def _say(options: argparse.Namespace) -> int:
         wait_ready(client, progress.tell, launched)
         progress.clear()
         utterance, where = _speak(client, text, options, progress)
-        report(utterance, where, _out(options.out), as_json=options.json)
+        lines = options.marks and not options.json  # of JSON alone, on standard output
+        out = sys.stderr if lines else _out(options.out)
+        report(utterance, where, out, as_json=options.json)
     done = utterance.done
     return CUT_SHORT if done is not None and done.why in ("cancelled", "superseded") else 0
 
