@@ -24,12 +24,12 @@ from types import ModuleType
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 
 from benchmarks.random_voice import full_size
 from benchmarks.speed import machine
 from engines.ort_session import OrtSession
+from engines.quiet_ort import ort
 from engines.session import Array
 from trt_build.export.decoder_graph import DecoderSizes, decoder_sizes, decoder_step
 from trt_build.export.sambert import Sambert

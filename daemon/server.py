@@ -185,9 +185,9 @@ class Server:
         while not self._should_stop:
             self._transport.wait(self._pause_s())
             for came in self._transport.receive():
+                self._take_leave()  # first: it may be another's, under the same routing id
                 self._service.receive(came.client, came.frames, self._peers.of(came.origin))
-            for client in self._transport.gone():
-                self._service.left(client)
+            self._take_leave()
             for owner in self._peers.gone():
                 self._service.banish(owner)
             self._take_results()
@@ -199,6 +199,10 @@ class Server:
             self._service.step()
             self._metrics.answer(self._service.figures)
             self._ping(time.monotonic())
+
+    def _take_leave(self) -> None:
+        for client in self._transport.gone():
+            self._service.left(client)
 
     def _take_results(self) -> None:
         """What the other threads made. Apart from the loop, whose variables would hold on to it."""

@@ -29,7 +29,6 @@ from daemon.reloading import Reloader
 from daemon.scheduler import RefusedError, Scheduler
 from daemon.shelving import Shelving
 from daemon.stats import Stats
-from daemon.stream import Whose
 from daemon.swapping import Made, Swapper
 from daemon.utterances import Utterances
 from daemon.voices import Shelf
@@ -194,8 +193,7 @@ class Service:
 
     def left(self, client: bytes) -> None:
         """A connection has ended: nobody hears any more of what it asked for."""
-        self._scheduler.drop(client)
-        self._utterances.prefetcher.cancel(Whose(client))
+        self._utterances.left(client)
         self._deliverer.events.unsubscribe(client)
 
     def step(self) -> None:

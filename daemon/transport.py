@@ -19,6 +19,7 @@ from sambertd_client.errors import KeyFileError
 from sambertd_client.keyring import server_key
 from sambertd_client.protocol import MAX_FRAME_BYTES
 
+from daemon.connections import Connections
 from daemon.crowd import Crowd, make_room
 from daemon.gate import Gate
 from daemon.key_ring import KeyRing
@@ -96,8 +97,7 @@ class Transport:
         self._poller.register(waker.fd, zmq.POLLIN)
         self._gate: Gate | None = None
         self._crowd = Crowd(make_room())
-        self._clients: dict[int, bytes] = {}  # by the file of their connection
-        self._gone: list[bytes] = []
+        self._connections = Connections()
         self._socket.monitor(MONITOR, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
         self._monitor = self._context.socket(zmq.PAIR)
         self._monitor.connect(MONITOR)
@@ -153,28 +153,32 @@ class Transport:
             except zmq.Again:
                 return
             event, fd = EVENT.unpack(frames[0])
-            (self._crowd.came if event == zmq.EVENT_ACCEPTED else self._crowd.left)(fd)
-            client = self._clients.pop(fd, None)
-            if client is not None:
-                self._gone.append(client)
+            for told in (self._crowd, self._connections):
+                (told.came if event == zmq.EVENT_ACCEPTED else told.left)(fd)
 
-    def _remember(self, client: zmq.Frame) -> None:
-        """By which connection a message came; peers of ZMTP 1 and 2 have nothing to tell by."""
+    def _is_there(self, client: zmq.Frame) -> bool:
+        """Whether the connection that a message came by has not ended, as far as can be told.
+
+        Peers of ZMTP 1 and 2 have nothing to tell by.
+        """
         try:
             fd, name = client.get(zmq.SRCFD), client.bytes
         except zmq.ZMQError:
-            return
-        if self._clients.get(fd) != name:
-            self._count()  # first: the one that had this file before has left
-            self._clients[fd] = name
+            return True
+        if self._connections.knows(fd, name):
+            return True
+        self._count()  # first: the one that had this file, or this name, before may have left
+        return self._connections.sent(fd, name)
 
     def gone(self) -> list[bytes]:
         """Clients whose connection has ended since the last call."""
-        gone, self._gone = self._gone, []
-        return gone
+        return self._connections.gone()
 
     def receive(self) -> Iterator[Received]:
-        """Messages that are here now; at most MAX_BATCH, fair to clients."""
+        """Messages that are here now; at most MAX_BATCH, fair to clients.
+
+        Handle who is `gone` before each: its name may be another's now.
+        """
         for _ in range(MAX_BATCH):
             if self._rest and not self._throw_away():
                 return
@@ -186,8 +190,10 @@ class Transport:
             while self._socket.getsockopt(zmq.RCVMORE) and len(frames) < MAX_PARTS:
                 frames.append(self._socket.recv(zmq.NOBLOCK))
             self._rest = len(frames) == MAX_PARTS
-            self._remember(client)
+            is_there = self._is_there(client)
             yield Received(client.bytes, self._origin(client), frames)
+            if not is_there:
+                self._connections.lost(client.bytes)
 
     def _throw_away(self) -> bool:
         """Parts of a message that has too many; False: more are left for the next time."""

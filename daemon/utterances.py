@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 from sambertd_client import protocol as wire
 
-from daemon import marking
+from daemon import marking, pieces
 from daemon import worker as engine
-from daemon.checks import check, check_length, lexicon
+from daemon.checks import check, lexicon
 from daemon.config import Limits
 from daemon.delivery import Deliverer
 from daemon.job import Job, Text
@@ -90,20 +90,14 @@ class Utterances:
         if stream is None or job is None or not job.more:
             text = f"no live utterance {request.target!r} of this client waits for text"
             raise RefusedError(wire.NOT_OPEN, text)
-        added = 0
         if isinstance(request, wire.Append):
-            added = len(request.text)
-            check_length(job.unspoken + added, self.limits)
-            job.append(request.text)
+            pieces.extend(self._scheduler, stream, job, request.text, self.limits)
         else:
-            job.end()
-            stream.open = False
-        self._scheduler.fed(stream, added, ready=bool(job.texts) or not job.more)
+            pieces.complete(self._scheduler, stream, job)
         self._deliverer.reply(client, wire.Appended(id=request.id, unspoken=job.unspoken))
 
     def hold(self, client: bytes, request: wire.Pause | wire.Resume, owner: str) -> None:
-        whose = Whose.of(request.scope, client, owner)
-        events = self._deliverer.events
+        whose, events = Whose.of(request.scope, client, owner), self._deliverer.events
         if isinstance(request, wire.Pause):
             held = self._scheduler.pause(whose, request.target, time.monotonic())
             answer: wire.Message = wire.Paused(id=request.id, ids=[one.id for one in held])
@@ -125,6 +119,14 @@ class Utterances:
         ahead = self.prefetcher.chosen(whose, request.target)
         self._deliverer.reply(client, wire.Cancelled(id=request.id, ids=ids + ahead))
         self.prefetcher.cancel(whose, ahead)
+
+    def left(self, client: bytes) -> None:
+        """A connection has ended. Without a key nobody can go on with its texts: they are over."""
+        self._scheduler.drop(client)
+        self.prefetcher.cancel(Whose(client))
+        for stream, job in self._jobs.items():
+            if stream.client == client and job.more and stream.wish.key is None:
+                pieces.complete(self._scheduler, stream, job)
 
     def banish(self, owner: str) -> list[str]:
         """All that an owner has asked for ends; the ids."""

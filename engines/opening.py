@@ -9,12 +9,11 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-import onnxruntime as ort
-
 from engines.device import device
 from engines.errors import EngineError, StoreError
 from engines.ort_session import OrtSession
 from engines.pack import VoicePack
+from engines.quiet_ort import ort
 from engines.session import Session, release
 from engines.store import Backend, Engine, Manifest, Store
 

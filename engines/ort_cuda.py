@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from engines.device import CUDA, INSTALL
 from engines.errors import GpuError, VoiceError
 from engines.ort_session import UNSAFE_IN_FP16
+from engines.quiet_ort import ort
 from engines.session import Array
 
 CPU = "CPUExecutionProvider"

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-import onnxruntime as ort
-
 from engines.errors import VoiceError
+from engines.quiet_ort import ort
 from engines.session import Array
 
 # Of ONNX Runtime 1.32: while it loads a graph in FP16 it ends the process where a cast stands

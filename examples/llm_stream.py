@@ -27,7 +27,7 @@ async def pieces() -> AsyncIterator[str]:
 async def main() -> None:
     began, first_s, size = time.monotonic(), None, 0
     async with AsyncClient() as voice:
-        async for pcm in voice.stream(pieces(), retry_s=0):
+        async for pcm in voice.stream(pieces()):
             if first_s is None:
                 first_s = time.monotonic() - began
                 print(f"speaks after {first_s:.2f} s", file=sys.stderr, flush=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import onnx
-import onnxruntime as ort
 
 from engines.ort_session import UNSAFE_IN_FP16
+from engines.quiet_ort import ort
 from engines.session import Array
 from trt_build.errors import BuildError
 

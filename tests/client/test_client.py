@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+import threading
 import time
 import wave
 from collections.abc import Callable
@@ -83,12 +85,57 @@ def test_a_refusal_has_a_code(daemon: LiveDaemon) -> None:
     assert e.value.code == "unknown_voice"
 
 
-def test_no_daemon_is_told_after_the_timeout(folder: Path) -> None:
-    with Client(f"ipc://{folder}/none.sock", timeout=0.2) as client:
-        with pytest.raises(NoDaemonError, match="start the daemon with `sambertd`"):
+def test_no_daemon_is_told_at_once_where_that_is_known(folder: Path) -> None:
+    began = time.monotonic()
+    with Client(f"ipc://{folder}/none.sock", timeout=60) as client:
+        with pytest.raises(NoDaemonError, match="start the daemon with `sambertd`") as told:
             client.hello()
-        with pytest.raises(NoDaemonError):
+        assert "--" not in str(told.value), "a program has no options"
+        with pytest.raises(NoDaemonError, match="no daemon listens on"):
             client.say("好")
+    assert time.monotonic() - began < 20
+
+
+def test_no_daemon_is_told_after_the_timeout_where_a_socket_is_silent(folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(f"{folder}/silent.sock")
+        silent.listen()
+        with Client(f"ipc://{folder}/silent.sock", timeout=0.2) as client:
+            with pytest.raises(NoDaemonError, match=r"within 0\.2 s; start the daemon") as told:
+                client.hello()
+            assert "--" not in str(told.value)
+
+
+def test_a_daemon_that_has_gone_is_told_at_once_too(
+    start_daemon: Callable[..., LiveDaemon],
+) -> None:
+    first = start_daemon()
+    with Client(first.endpoint, timeout=60) as client:
+        client.hello()
+        first.stop()
+        began = time.monotonic()
+        for _ in range(2):
+            with pytest.raises(NoDaemonError, match="no daemon listens on"):
+                client.status()
+        assert time.monotonic() - began < 20
+        start_daemon()
+        assert client.say("好").wait().why == "end"
+
+
+def test_a_client_that_wants_to_wait_meets_a_daemon_that_comes_later(
+    start_daemon: Callable[..., LiveDaemon], folder: Path
+) -> None:
+    endpoint = f"ipc://{folder}/d.sock"
+    with Client(endpoint, timeout=5, wait_s=60) as client:
+        for _ in range(2):  # before it was ever there, and after it was
+            came: list[LiveDaemon] = []
+            coming = threading.Timer(
+                0.5, lambda came=came: came.append(start_daemon(awaited=False))
+            )
+            coming.start()
+            assert client.hello().instance
+            coming.join()
+            came[0].stop()
 
 
 def test_a_request_that_is_too_large_is_told_at_once(daemon: LiveDaemon) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -143,6 +144,30 @@ def test_a_daemon_that_is_still_to_come_is_waited_for(start: Start, endpoint: st
     coming.join()
 
 
+@pytest.mark.parametrize(("timeout", "retry_s"), [(5.0, 1.0), (5.0, 2.0), (0.5, 1.5)])
+def test_it_is_waited_for_so_long_and_not_for_the_timeout_too(
+    endpoint: str, timeout: float, retry_s: float
+) -> None:
+    with Client(endpoint, timeout=timeout) as client:
+        began = time.monotonic()
+        with pytest.raises(NoDaemonError, match="no daemon listens on"):
+            client.say("好", sink="none", retry_s=retry_s)
+        assert retry_s <= time.monotonic() - began < retry_s + 2
+
+
+def test_a_daemon_that_hangs_is_given_up_in_time(start: Start, endpoint: str) -> None:
+    process = start()
+    ready(endpoint)
+    with Client(endpoint, timeout=2) as client:
+        client.status()
+        process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(NoDaemonError, match="within"):
+            client.say("好", sink="none", retry_s=2)
+        assert 2 <= time.monotonic() - began < 3.9, "and not the timeout, and then retry_s"
+        process.send_signal(signal.SIGCONT)
+
+
 def test_it_gives_up_in_the_end_and_nothing_is_said_later(start: Start, endpoint: str) -> None:
     with Client(endpoint, timeout=0.2) as client:
         began = time.monotonic()
@@ -206,8 +231,16 @@ def test_a_busy_daemon_is_asked_again(start_daemon: Callable[..., LiveDaemon]) -
 
 def test_what_cannot_be_said_again(daemon: LiveDaemon) -> None:
     with Client(daemon.endpoint) as client:
-        with pytest.raises(ValueError, match="leave more=True out"):
-            client.say("", more=True, retry_s=1.0)
+        for said in (
+            lambda: client.say("", more=True, retry_s=1.0),
+            lambda: next(client.stream(iter(["好", "吗"]), retry_s=30)),
+        ):
+            with pytest.raises(RefusedError, match="retry_s is for a whole text") as whole:
+                said()
+            assert (whole.value.code, "more" in str(whole.value)) == ("bad_field", False)
+        for never in (-1.0, float("nan"), float("inf")):
+            with pytest.raises(RefusedError, match="give seconds, 0 or more"):
+                client.say("好", retry_s=never)
         began = time.monotonic()
         with pytest.raises(RefusedError):
             client.say("好", voice="nobody", retry_s=RETRY_S)

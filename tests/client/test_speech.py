@@ -141,7 +141,8 @@ def test_who_stops_waiting_has_it_cancelled() -> None:
     daemon.line.inboxes.clear()
     steps = speech.begin()
     daemon._dead = True
-    next(steps)
+    assert next(steps) == Look()
+    steps.send(True)  # somebody listens: it is sent
     steps.close()
     (cancel,) = daemon.of(wire.Cancel)
     assert cancel.target == speech.id
@@ -153,6 +154,7 @@ def test_an_unanswered_say_is_taken_back_unless_it_may_come_again(
     wishes: dict[str, str], cancels: int
 ) -> None:
     daemon = Daemon()
+    daemon.run(daemon.line.meet(0.0))
     daemon._dead = True
     speech = Speech(daemon.line, "好", wishes, 0.0)  # type: ignore[arg-type]
     with pytest.raises(NoDaemonError):

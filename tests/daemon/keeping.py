@@ -61,7 +61,7 @@ def start_keeping(folder: Path, tiny_voices: Path, endpoint: str) -> Iterator[St
         thread = threading.Thread(target=server.run)
         running.append((server, thread))
         thread.start()
-        with Client(endpoint, timeout=30) as client:
+        with Client(endpoint, timeout=30, wait_s=30) as client:
             while client.status().state == "loading":
                 time.sleep(0.01)
         return server

@@ -71,7 +71,7 @@ class LiveDaemon:
         self._thread.start()
         if not awaited:
             return
-        with Client(self.endpoint, timeout=20) as client:
+        with Client(self.endpoint, timeout=20, wait_s=20) as client:
             while client.status().state == "loading":
                 time.sleep(0.01)
 

@@ -173,7 +173,7 @@ def playing(sink: Sink, folder: Path, *options: str) -> Iterator[Client]:
     log = (folder / "log").open("wb")
     with log, subprocess.Popen([*command, *options], env=sink.env, stderr=log) as process:
         try:
-            with Client(endpoint) as connected:
+            with Client(endpoint, wait_s=15) as connected:
                 connected.timeout = 15
                 wait_until(lambda: connected.status().state == "ready")
                 connected.timeout = 5

@@ -150,6 +150,31 @@ def test_what_a_client_held_is_free_when_it_has_gone(
         assert client.status().cancelled == 15
 
 
+def test_who_comes_under_the_name_of_one_that_has_gone_keeps_its_own(daemon: LiveDaemon) -> None:
+    """A client with a routing id of its own that was started again at once."""
+    accepted, until = 0, time.monotonic() + 90
+    context = zmq.Context()
+    while accepted < 5:
+        assert time.monotonic() < until
+        for name, text in (("first", "好" * 500), ("second", "好好")):
+            robot = context.socket(zmq.DEALER)
+            robot.setsockopt(zmq.ROUTING_ID, b"robot")
+            robot.setsockopt(zmq.LINGER, 0)
+            robot.connect(daemon.endpoint)
+            say = {"v": 1, "t": "say", "id": name, "text": text, "credit": 2, "sink": "client"}
+            robot.send(msgpack.packb(say))
+            while robot.poll(200):  # ZeroMQ answers nothing while the name is in use
+                reply = msgpack.unpackb(robot.recv_multipart()[0])
+                if (reply["t"], reply["id"]) == ("accepted", "first"):
+                    break
+                if (reply["t"], reply["id"]) == ("done", "second"):
+                    assert reply["why"] == "end"
+                    accepted += 1
+                    break
+            robot.close()
+    context.term()
+
+
 def test_a_client_without_credit_stalls_only_itself_and_is_dropped(
     start_daemon: Callable[..., LiveDaemon], raw_client: Connect
 ) -> None:

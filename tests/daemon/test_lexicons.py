@@ -38,7 +38,7 @@ class Live:
         command = [sys.executable, "-m", "daemon", "--config", str(folder / "s.toml")]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([*command, "--no-speaker"], stderr=log)
-        self.client = Client(self.endpoint, timeout=30)
+        self.client = Client(self.endpoint, timeout=30, wait_s=30)
         wait_until(lambda: self.client.status().state == "ready", 30)
 
     def settle(self, text: str) -> None:

@@ -37,7 +37,7 @@ def daemon_alone(folder: Path) -> Iterator[tuple[str, int]]:
     endpoint = f"ipc://{folder / 'd.sock'}"
     command = [sys.executable, "-m", "daemon", "--endpoint", endpoint, "--build", "never"]
     options = ["--store", str(folder / "engines"), "--voices", str(ROOT / "voices")]
-    environ = {**os.environ, "XDG_CACHE_HOME": str(folder)}
+    environ = {**os.environ, "XDG_CACHE_HOME": str(folder), "HOME": str(folder)}
     process = subprocess.Popen([*alone(), *command, *options], env=environ)
     try:
         until = time.monotonic() + 60
@@ -71,6 +71,7 @@ def test_it_speaks_without_a_network_and_opens_no_socket_of_one(
     daemon_alone: tuple[str, int],
 ) -> None:
     endpoint, pid = daemon_alone
+    home = Path(endpoint.removeprefix("ipc://")).parent
     with Client(endpoint, timeout=60) as client:
         while client.status().state == "loading":
             time.sleep(0.05)
@@ -87,3 +88,5 @@ def test_it_speaks_without_a_network_and_opens_no_socket_of_one(
         local = inodes(pid, "unix") | inodes(os.getpid(), "unix") | inodes(pid, "netlink")
         assert opened <= local
         assert {table: found for table in NETWORK if (found := inodes(pid, table))} == {}
+    assert not (home / "Microsoft").exists(), "what ONNX Runtime would tell its maker"
+    assert not (home / ".cache").exists()

@@ -49,7 +49,7 @@ def start(folder: Path) -> Iterator[Start]:
 
 
 def ready(endpoint: str) -> None:
-    with Client(endpoint, timeout=15) as client:
+    with Client(endpoint, timeout=15, wait_s=15) as client:
         while client.status().state != "ready":
             time.sleep(0.02)
 
@@ -179,7 +179,7 @@ def test_status_answers_while_voices_load_and_say_is_told_to_wait(
 ) -> None:
     endpoint = f"ipc://{folder}/d.sock"
     start("--endpoint", endpoint, "--no-speaker", TONE_LOAD_S="1")
-    with Client(endpoint, timeout=15) as client:
+    with Client(endpoint, timeout=15, wait_s=15) as client:
         status = client.status()
         assert (status.state, status.detail) == ("loading", "loading voice tone")
         with pytest.raises(RefusedError, match="loading voice tone"):

@@ -156,7 +156,7 @@ class Live:
         )
 
     def client(self) -> Client:
-        return Client(self.endpoint, timeout=30)
+        return Client(self.endpoint, timeout=30, wait_s=30)
 
     def noticed(self) -> list[str]:
         """What systemd was told since the last call."""
@@ -360,7 +360,7 @@ class TestOnARealSink:
         env = {**sink.env, "TONE_LOAD_S": "1"}
         with subprocess.Popen([*command, "--config", str(file)], env=env) as process:
             try:
-                with Client(endpoint, timeout=15) as client:
+                with Client(endpoint, timeout=15, wait_s=15) as client:
                     assert client.hello().state == "loading"
                     with pytest.raises(RefusedError) as refused:
                         client.reload()

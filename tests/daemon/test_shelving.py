@@ -68,7 +68,7 @@ class Live:
         self.thread = threading.Thread(target=self.server.run)
 
     def client(self) -> Client:
-        return Client(self.endpoint, timeout=30)
+        return Client(self.endpoint, timeout=30, wait_s=30)
 
     def say(self, text: str, voice: str | None = None) -> bytes:
         with self.client() as client:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from engines.libcuda import SIGNATURES
+from engines.quiet_ort import ort
 
 Work = Callable[[], None]
 MAGIC = b"FAKEPLAN"

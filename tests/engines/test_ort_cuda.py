@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
 from engines import ort_cuda
@@ -18,6 +17,7 @@ from engines.errors import GpuError, VoiceError
 from engines.ort_cuda import BOUND_SHAPES, OrtCudaSession, cuda_options, providers
 from engines.ort_session import OrtSession
 from engines.pack import GRAPHS, VoicePack
+from engines.quiet_ort import ort
 from engines.session import Array, BackedSession, DeviceSession, Session
 from engines.standby import Standby
 from engines.voice import RuntimeOptions, Voice

@@ -117,7 +117,7 @@ def test_the_kiosk(endpoint: str) -> None:
 
 def test_the_kiosk_shows_what_nobody_can_say(tmp_path: Path) -> None:
     out, _ = finished(example(f"ipc://{tmp_path}/none", "kiosk.py"), "bye\n")
-    assert "on the screen: 谢谢，再见。 (no answer from" in out.decode()
+    assert "on the screen: 谢谢，再见。 (no daemon listens on" in out.decode()
 
 
 def test_what_a_model_writes_is_spoken_while_it_writes(endpoint: str) -> None:

@@ -85,7 +85,7 @@ class Seen(Lips):
 @contextlib.asynccontextmanager
 async def speaking(endpoint: str) -> AsyncIterator[Seen]:
     """Lips that move; after the block the sentence has been heard to its end."""
-    async with AsyncClient(endpoint, timeout=20) as voice:
+    async with AsyncClient(endpoint, timeout=20, wait_s=20) as voice:
         while (await voice.status()).state != "ready":
             await asyncio.sleep(0.05)
         speech = await voice.say(

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 import torch
 from torch import nn
 
+from engines.quiet_ort import ort
 from engines.window import KvWindow
 from trt_build.export.hifigan import Generator, GeneratorConfig, SourceConfig
 from trt_build.export.sambert import Sambert, Vocabulary

@@ -46,10 +46,11 @@ class AsyncClient(Connection[zmq.asyncio.Socket], AsyncClosing):
         timeout: float = 5.0,
         server_key: str | None = None,
         key_file: AnyPath | None = None,
+        wait_s: float = 0.0,
     ) -> None:
         self._reader: asyncio.Task[None] | None = None
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
-        super().__init__(zmq.asyncio.Context(), endpoint, timeout, server_key, key_file)
+        super().__init__(zmq.asyncio.Context(), endpoint, timeout, server_key, key_file, wait_s)
 
     async def hello(self) -> wire.Welcome:
         """The daemon's protocol range, state and limits."""

@@ -34,6 +34,8 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
     """A connection to one daemon; not thread-safe, open one per thread.
 
     `timeout` is how long, in seconds, the daemon may stay silent before NoDaemonError is raised.
+    Where nobody listens on a socket file (ipc://) the first request says so at once; wait_s: for so
+    many seconds it waits for a daemon that is just starting. Making a client asks nobody.
     Every request raises RefusedError where the daemon answers with an error. `AsyncClient` is the
     same for asyncio.
 
@@ -49,8 +51,9 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
         timeout: float = 5.0,
         server_key: str | None = None,
         key_file: AnyPath | None = None,
+        wait_s: float = 0.0,
     ) -> None:
-        super().__init__(zmq.Context(), endpoint, timeout, server_key, key_file)
+        super().__init__(zmq.Context(), endpoint, timeout, server_key, key_file, wait_s)
 
     def hello(self) -> wire.Welcome:
         """The daemon's protocol range, state and limits."""
@@ -135,12 +138,13 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
     def say(self, text: str, *, retry_s: float = 0.0, **wishes: Unpack[Wishes]) -> Utterance:
         """Ask for speech, as `Wishes` tells; returns as soon as the daemon has accepted it.
 
-        retry_s: where the daemon or the connection is lost it is waited for so many seconds, and
-        the same said again with the same key: never twice by one daemon, and by the next from its
-        beginning. Where PCM has been handed to the caller already, NoDaemonError is raised
-        instead; `read` and `wait` begin anew. A daemon that is loading or busy is asked again.
-        What had no answer in the end is taken back, so that nobody is surprised by it later; not
-        with a `key` of yours, for you may say it again yourself.
+        retry_s: where the daemon is away or lost it is waited for so many seconds (for one that
+        listens and is silent `timeout`, if that is more), and the same said again with the same
+        key: never twice by one daemon, and by the next from its beginning. For whole texts. Where
+        PCM has been handed to the caller already, NoDaemonError is raised instead; `read` and
+        `wait` begin anew. A daemon that is loading or busy is asked again. What had no answer in
+        the end is taken back, so that nobody is surprised by it later; not with a `key` of yours,
+        for you may say it again yourself.
         """
         speech = Speech(self._line, text, wishes, retry_s)
         self._run(speech.begin())
@@ -166,7 +170,8 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
     ) -> Iterator[bytes]:
         """The PCM of a text, or of texts as they come; leaving early cancels it.
 
-        Texts are iterated by a thread of their own, in which this client must not be used.
+        Texts are iterated by a thread of their own, in which this client must not be used. retry_s
+        is for a whole text: what came in pieces is gone when it is lost. RefusedError otherwise.
         """
         if isinstance(text, str):
             with self.say(text, retry_s=retry_s, **wishes) as speech:

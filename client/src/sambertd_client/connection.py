@@ -44,10 +44,11 @@ class Connection(ABC, Generic[S]):
         timeout: float,
         server_key: str | None,
         key_file: AnyPath | None,
+        wait_s: float,
     ) -> None:
         self.endpoint = endpoint or client_endpoint()
         self._handshake = Handshake()
-        self._line = Line(self.endpoint, timeout, self._put, self._handshake.failure)
+        self._line = Line(self.endpoint, timeout, self._put, self._handshake.failure, wait_s)
         try:
             given = credentials(self.endpoint, server_key, key_file)
         except KeyFileError:

@@ -23,7 +23,9 @@ from .steps import Bell, Look, Steps, Wait
 
 LOOK_S = 1.0  # how long speech may be silent before we look whether the daemon still listens
 SOUNDING_S = 0.25  # the same while the speaker plays it: lips stop with the sound
+SOON_S = 0.1  # the same for the answer to a request, and between two looks for a daemon
 LAST_WORDS_S = 0.1
+START = "start the daemon with `sambertd`, or name another endpoint"
 LOADING, RELOADING = "loaded the voice", "read its settings"
 R = TypeVar("R", bound=wire.Message)
 Inbox = deque[tuple[wire.Reply, bytes]]
@@ -33,7 +35,7 @@ class Line:
     """Sorts what comes into the inboxes of the requests it answers.
 
     `put` sends a frame and tells whether it could; `refused` why the daemon does not let us in, or
-    ""; `timeout` is in seconds.
+    ""; `timeout` and `wait_s` are in seconds, as of `Client`.
     """
 
     def __init__(
@@ -42,13 +44,16 @@ class Line:
         timeout: float,
         put: Callable[[bytes], bool],
         refused: Callable[[], str] = str,
+        wait_s: float = 0.0,
     ) -> None:
         self.endpoint = endpoint
-        self.timeout = timeout
+        self.timeout, self.wait_s = timeout, wait_s
         self.inboxes: dict[str, Inbox] = {}
         self.closed = False
         self.subscription = ""  # the id of the newest: a connection has one
         self._put, self._refused = put, refused
+        self._is_local = endpoint.startswith("ipc://")  # there we know whether anybody listens
+        self._met = False  # a daemon has been there, and not been missed since
         self._token = os.urandom(4).hex()  # ids differ between clients: logs and cancel name them
         self._numbers = itertools.count(1)
 
@@ -93,6 +98,7 @@ class Line:
         if inbox is None:
             return ""
         inbox.append((reply, pcm))
+        self._met = True
         return reply.id
 
     def forget(self, request_id: str) -> None:
@@ -100,20 +106,29 @@ class Line:
         self.inboxes.pop(request_id, None)
 
     def ask(
-        self, request: wire.Message, answer: type[R], *, keep: bool = False, instance: str = ""
+        self,
+        request: wire.Message,
+        answer: type[R],
+        *,
+        keep: bool = False,
+        instance: str = "",
+        within_s: float | None = None,
     ) -> Steps[R]:
         """Send a request, return its first reply. keep: more replies follow if it is `answer`.
 
         instance: of the daemon that does it, if that takes long. Then silence is fine while that
-        daemon says that it is live. Raises RefusedError, NoDaemonError, ReplyError.
+        daemon says that it is live. within_s: wait so long for the answer, and not at all for a
+        daemon that is not there. Raises RefusedError, NoDaemonError, ReplyError.
         """
+        self.check()
+        yield from self.meet(self.wait_s if within_s is None else 0.0)
         self.inboxes[request.id] = deque()
         kept = False
         try:
             self.send(request)
             if instance:
                 yield from self.listen(request.id, instance, self.timeout)
-            reply, _ = yield from self.next(request.id)
+            reply, _ = yield from self.next(request.id, within_s)
             kept = keep and isinstance(reply, answer)
         finally:
             if not kept:
@@ -133,17 +148,45 @@ class Line:
             text = f"the daemon was lost while it {doing}; start `sambertd`, ask it again"
             raise NoDaemonError(text, error.code) from error
 
-    def next(self, request_id: str) -> Steps[tuple[wire.Reply, bytes]]:
-        """The next reply to a request. Raises NoDaemonError after `timeout` without one."""
+    def next(
+        self, request_id: str, within_s: float | None = None
+    ) -> Steps[tuple[wire.Reply, bytes]]:
+        """The next reply to a request. Raises NoDaemonError where none comes.
+
+        That is after `within_s`, else `timeout`, of a daemon that listens.
+        """
         inbox = self.inboxes[request_id]
-        deadline = time.monotonic() + self.timeout
+        patience_s = self.timeout if within_s is None else within_s
+        began = time.monotonic()
+        deadline, look_s = began + patience_s, SOON_S if self._is_local else LOOK_S
         while not inbox:
-            until = min(deadline, time.monotonic() + LOOK_S)
-            if (yield Wait(request_id, until)):
+            if (yield Wait(request_id, min(deadline, time.monotonic() + look_s))):
                 continue
+            look_s = LOOK_S
             if time.monotonic() >= deadline or self._refused():
-                raise NoDaemonError(self.silence())
+                raise NoDaemonError(self.silence(patience_s))
+            if self._is_local and (yield from self._is_gone(request_id)):
+                self._met = False
+                wait_s = self.wait_s if within_s is None else 0.0
+                yield from self.meet(began + wait_s - time.monotonic())
+                deadline = time.monotonic() + patience_s
         return inbox.popleft()
+
+    def meet(self, wait_s: float) -> Steps[None]:
+        """Nothing where a daemon has been there already; else until one listens.
+
+        Raises NoDaemonError where none does so long.
+        """
+        if self._met or not self._is_local:
+            return
+        deadline = time.monotonic() + wait_s
+        while not (yield Look()):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                text = f"no daemon listens on {self.endpoint}; {START}"
+                raise NoDaemonError(text)
+            yield from rest(min(left, SOON_S))
+        self._met = True
 
     def listen(
         self,
@@ -193,12 +236,17 @@ class Line:
             text = "the connection was lost, and with it this utterance; say it again"
             raise NoDaemonError(text, CONNECTION_LOST)
 
-    def silence(self) -> str:
-        """What to say where no answer comes."""
+    def silence(self, for_s: float | None = None) -> str:
+        """What to say where no answer comes, for so long or `timeout`."""
         refusal = self._refused()
         if refusal:
             return f"{self.endpoint} does not let this client in: {refusal}"
-        return (
-            f"no answer from {self.endpoint} within {self.timeout:g} s; "
-            "start the daemon with `sambertd`, or name another with --endpoint"
-        )
+        waited_s = self.timeout if for_s is None else for_s
+        return f"no answer from {self.endpoint} within {waited_s:.3g} s; {START}"
+
+
+def rest(seconds: float) -> Steps[None]:
+    """Let time go by."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        yield Wait("", until)

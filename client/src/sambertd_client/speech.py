@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,15 +22,15 @@ from .errors import (
     RefusedError,
     SpeechError,
 )
-from .line import LOOK_S, SOUNDING_S, Line
-from .steps import Bell, Look, Steps, Wait
+from .line import LOOK_S, SOUNDING_S, Line, rest
+from .steps import Bell, Look, Steps
 
 PIECE_CHARS = 500  # appended at once at most
 ROOM_S = 0.1  # how long to wait before asking again whether there is room
 PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0  # between two tries to say it again
+LEAST_S = 0.5  # what the last try has at least
 LOST = frozenset({NO_ANSWER, GONE, RESTARTED, CONNECTION_LOST})
 FOR_NOW = frozenset({wire.NOT_READY, wire.SHUTTING_DOWN, wire.RATE_LIMITED})
-ONCE_MORE_S = 0.05  # kept of `retry_s` for the last try
 Trouble = Union[NoDaemonError, RefusedError, SpeechError]
 
 
@@ -46,8 +47,7 @@ class Speech:
     """
 
     def __init__(self, line: Line, text: str, wishes: wish.Wishes, retry_s: float) -> None:
-        if retry_s and wishes.get("more"):
-            raise ValueError("retry_s needs the whole text; leave more=True out, or say it again")
+        _check_retry(retry_s, wishes)
         self._own_key = bool(wishes.get("key"))
         if retry_s and not self._own_key:
             wishes = {**wishes, "key": uuid.uuid4().hex}
@@ -55,6 +55,7 @@ class Speech:
         self._say = wish.request(line.new_id(), text, wishes)
         self._retry_s = retry_s
         self._sent_at = 0.0
+        self._sent = False
         self._owes = False  # credit for the last audio, which is consumed when the next is taken
         self._handed = False
         self._stopped = False
@@ -82,15 +83,16 @@ class Speech:
         self._sent_at = time.monotonic()
         try:
             try:
-                yield from self._ask()
+                yield from self._ask(self._line.timeout if self._retry_s else None)
             except (NoDaemonError, RefusedError) as trouble:
                 if not self._may_repeat(trouble):
                     raise
-                yield from self._repeat(trouble)
+                yield from self._repeat(trouble, self._sent_at)
         except RefusedError:
             raise
         except BaseException as error:
-            if not (isinstance(error, NoDaemonError) and self._own_key):  # who may say it again
+            again = isinstance(error, NoDaemonError) and self._own_key  # who may say it again
+            if self._sent and not again:
                 self.drop()
             raise
 
@@ -107,7 +109,7 @@ class Speech:
         except NoDaemonError as lost:
             if not self._may_repeat(lost, rewind):
                 raise
-            yield from self._repeat(lost)
+            yield from self._repeat(lost, time.monotonic())
             return None
         if received is None:
             return None
@@ -121,7 +123,7 @@ class Speech:
         if isinstance(reply, wire.Done) and reply.why == "error":
             trouble = SpeechError(reply)
             if self._may_repeat(trouble, rewind):
-                yield from self._repeat(trouble)
+                yield from self._repeat(trouble, time.monotonic())
                 return None
             self._note(reply)
             raise trouble
@@ -159,7 +161,7 @@ class Speech:
                 return True
             if refusal.code != wire.TEXT_TOO_LONG:
                 raise
-            yield Wait("", time.monotonic() + ROOM_S)
+            yield from rest(ROOM_S)
             return False
         return True
 
@@ -198,8 +200,11 @@ class Speech:
         """Replies that still come are for nobody."""
         self._line.forget(self.id)
 
-    def _ask(self) -> Steps[None]:
-        accepted = yield from self._line.ask(self._say, wire.Accepted, keep=True)
+    def _ask(self, within_s: float | None) -> Steps[None]:
+        yield from self._line.meet(self._line.wait_s if within_s is None else 0.0)
+        self._sent = True
+        asked = self._line.ask(self._say, wire.Accepted, keep=True, within_s=within_s)
+        accepted = yield from asked
         same = self.begun > 0 and accepted.instance == self.accepted.instance
         self._told_again = same and self._say.sink in ("speaker", "none")  # or it goes on there
         if not self._told_again:
@@ -248,28 +253,32 @@ class Speech:
             return isinstance(trouble, SpeechError) or _retry_s(trouble) is not None
         return trouble.code in LOST or trouble.code in FOR_NOW
 
-    def _repeat(self, trouble: Trouble) -> Steps[None]:
-        """Say it again, with the same key, until it is accepted. Raises the last trouble."""
+    def _repeat(self, trouble: Trouble, since: float) -> Steps[None]:
+        """Say it again, with the same key, until it is accepted. Raises the last trouble.
+
+        since: when the trouble began.
+        """
         self.forget()
         self._note(wire.Held(id=self.id, why="said_again", text=str(trouble)))
-        until, pause = time.monotonic() + self._retry_s, PAUSE_S
+        until, pause = since + self._retry_s, PAUSE_S
         while True:
-            left = max(0.0, until - time.monotonic() - ONCE_MORE_S)
-            yield from _rest(max(pause, min(left, _retry_s(trouble) or 0.0)))
+            left = until - time.monotonic()
+            if self._stopped or left <= 0:
+                raise trouble
+            yield from rest(min(max(pause, _retry_s(trouble) or 0.0), left))
             pause = min(2 * pause, LONGEST_PAUSE_S)
             if self._stopped:
                 raise trouble
             if (yield Look()):
                 self._say = msgspec.structs.replace(self._say, id=self._line.new_id())
                 try:
-                    yield from self._ask()
+                    left = until - time.monotonic()
+                    yield from self._ask(min(self._line.timeout, max(left, LEAST_S)))
                     return
                 except (NoDaemonError, RefusedError) as error:
                     if not self._may_repeat(error, rewind=True):
                         raise
                     trouble = error
-            if time.monotonic() >= until:
-                raise trouble
 
 
 def _retry_s(trouble: Trouble) -> float | None:
@@ -277,7 +286,15 @@ def _retry_s(trouble: Trouble) -> float | None:
     return trouble.retry_s if isinstance(trouble, RefusedError) else None
 
 
-def _rest(seconds: float) -> Steps[None]:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        yield Wait("", until)
+def _check_retry(retry_s: float, wishes: wish.Wishes) -> None:
+    """Raises RefusedError where it is no time, or the text is not whole."""
+    if retry_s and wishes.get("more"):
+        text = (
+            "retry_s is for a whole text: what comes in pieces cannot be said again. Leave it out "
+            "(it is 0 then), or say each sentence with `say(sentence, retry_s=...)`"
+        )
+    elif not 0 <= retry_s < math.inf:
+        text = f"retry_s is {retry_s!r}; give seconds, 0 or more"
+    else:
+        return
+    raise RefusedError(wire.Error(id="", code=wire.BAD_FIELD, text=text))

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
+from engines.quiet_ort import ort
 from tests.trt_build.golden_graphs import BUILT_IN, CASES, HIFIGANS, SAMBERTS, case
 from trt_build.cpu.convolutions import integer_convolutions, observed
 from trt_build.cpu.graphs import calibrated, groups, int8_graph, usual_kept
