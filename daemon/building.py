@@ -1,8 +1,9 @@
 """Builds of engines in child processes, one at a time: all that the daemon knows of the builder.
 
 What it asks of `python -m trt_build build`: it publishes into the store by itself; it ends with 0
-once the store holds all it can build, else its last line says why and what helps; it may be killed
-at any moment. Its lines of progress begin with seconds; of graphs they name the number:
+once the store holds all it can build, else its last line says why and what helps (that line ends
+with `[store_locked]` where another process builds there); it may be killed at any moment.
+Its lines of progress begin with seconds; of graphs they name the number:
 
     [  12.3 s] graph 2 of 6: duration_step (not built yet)
     [  14.0 s] duration_step int8: listening
@@ -31,13 +32,14 @@ from trt_build.humble import humble
 
 log = logging.getLogger(__name__)
 TOOLS = ("onnx", "pystoi", "pyworld")  # what the builder imports and the daemon does without
-CURE = "pip install 'sambertd[build]'"
+CURE = "in a checkout of sambertd run `pip install ./client '.[build]'`"
 AFTER_S = 10.0  # a daemon that was started for one sentence builds nothing
 GRACE_S = 2.0  # from SIGTERM to SIGKILL
 NOT_OURS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")  # systemd's word to the daemon alone
 PROGRESS = re.compile(r"\[ *\d+\.\d s\] (.*)")
 GRAPH = re.compile(r"graph (\d+) of (\d+): ")
-State = Literal["never", "current", "waiting", "running", "done", "failed"]
+LOCKED = re.compile(r"(process \S+) already builds .* \[store_locked\]")
+State = Literal["never", "current", "waiting", "running", "elsewhere", "done", "failed"]
 Command = Callable[[Path, Path], Sequence[str]]
 
 
@@ -84,6 +86,13 @@ class Builder:
                 )
                 self._thread.start()
 
+    def settle(self, name: str) -> None:
+        """A voice has engines for all of its graphs by now, whoever built them."""
+        with self._lock:
+            build = self.builds.get(name)
+            if build is not None and build.state in ("never", "elsewhere", "failed"):
+                self.builds[name] = Build("current")
+
     def forget(self, name: str) -> None:
         """A voice is gone: nothing more is built for it."""
         with self._lock:
@@ -99,7 +108,7 @@ class Builder:
         """
         lacking = [tool for tool in TOOLS if find_spec(tool) is None]
         if lacking:
-            self.builds[name] = Build("failed", f"{lacking[0]} is not installed; run `{CURE}`")
+            self.builds[name] = Build("failed", f"{lacking[0]} is not installed; {CURE}")
             log.info("no engines are built for %s: %s", name, self.builds[name].text)
             return
         log.info("building engines for %s", name)
@@ -110,7 +119,7 @@ class Builder:
             log.exception("the build could not be watched")
             outcome = Build("failed", f"{error}; run `python -m trt_build build {pack}`")
         self.builds[name] = outcome
-        level = logging.INFO if outcome.state == "done" else logging.WARNING
+        level = logging.WARNING if outcome.state == "failed" else logging.INFO
         log.log(level, "build of engines for %s: %s %s", name, outcome.state, outcome.text)
 
     def stop(self) -> None:
@@ -201,6 +210,8 @@ def _share(step: str, before: float | None) -> float | None:
 def _judged(code: int, last: str, pack: Path) -> Build:
     if code == 0:
         return Build("done")
+    if locked := LOCKED.search(last):
+        return Build("elsewhere", f"{locked[1]}; what it has built is taken up by itself")
     by_hand = f"run `python -m trt_build build {pack}` to see more"
     if code < 0:
         reason = f"it was killed by {signal.Signals(-code).name}, perhaps for want of memory"

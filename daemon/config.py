@@ -23,7 +23,7 @@ stall_s = 15.0      # a client that takes no audio for so long is dropped
 vocoder_threads = 2   # threads within one call of the vocoder
 acoustic_threads = 1  # and of what comes before it
 build = "background"  # engines for this box: "background", with what others leave of it;
-                      # "wait", before the daemon is ready; "never". Needs 'sambertd[build]'
+                      # "wait", before the daemon is ready; "never". Needs the extra "build"
 batching = true       # utterances of one voice that are in work at once share decoder steps
 gpu_memory_mb = 0     # MiB of the GPU that all its engines may take; 0: what is free
 store = "/var/cache/sambertd/engines"  # where they are kept; else in $CACHE_DIRECTORY, then

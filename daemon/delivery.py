@@ -252,4 +252,5 @@ class Deliverer:
         self._tell_start(stream)
         self.events.about("done", stream, finish.why, finish.code)
         self.reply(stream.client, done)
-        log.info("%s: %s after %.2f s", stream.id, finish.code or finish.why, audio_s)
+        told_s = audio_s if stream.heard is None else stream.heard / stream.rate
+        log.info("%s: %s after %.2f s", stream.id, finish.code or finish.why, told_s)

@@ -100,11 +100,16 @@ def _rest(resident: Resident, build: Build | None) -> Iterator[str]:
     lost = [graph for graph, session in resident.voice.sessions.items() if _lost(session)]
     if lost:
         yield f"the GPU has failed, on the processor: {', '.join(lost)}"
-    if build is not None and build.state in ("waiting", "running", "failed"):
-        words = {"waiting": "a build is about to start", "running": "building"}
+    words = {
+        "waiting": "a build is about to start",
+        "running": "building",
+        "elsewhere": "another process builds",
+        "failed": "the build failed",
+    }
+    if build is not None and build.state in words:
         share = "" if build.progress is None else f" {100 * build.progress:.0f} %"
         text = f": {build.text}" if build.text else ""
-        yield words.get(build.state, "the build failed") + share + text
+        yield words[build.state] + share + text
 
 
 def _file_bytes(path: Path) -> int:

@@ -113,6 +113,8 @@ class Shelving:
         """Settle what the swapper made."""
         if isinstance(made, Renewed):
             self._utterances.renew(made.old, made.new)
+            if made.new.complete:
+                self._builder.settle(made.new.pack.file.name)
         else:
             made()
 

@@ -146,7 +146,8 @@ def load_voices(
         from engines.one_gpu import OneGpu
         from engines.voice import RuntimeOptions
     except ModuleNotFoundError as error:
-        text = f"{error.name} is not installed; run `pip install 'sambertd[cpu]'`"
+        cure = "in a checkout of sambertd run `pip install ./client '.[cpu]'`"
+        text = f"{error.name} is not installed; {cure}"
         raise VoiceError("voice_unsupported", text) from error
 
     phrases = cache.open() if cache is not None else None

@@ -148,11 +148,11 @@ def _tensorrt() -> tuple[str, str]:
         return "", f"tensorrt is installed but cannot be loaded ({error}); {INSTALL['tensorrt']}"
 
 
+OF_GPU = "in a checkout of sambertd run `pip install ./client '.[gpu]'`"
 INSTALL = {
-    "tensorrt": "run `pip install 'sambertd[gpu]'`, or on a Jetson `sudo apt install "
+    "tensorrt": f"{OF_GPU}, or on a Jetson `sudo apt install "
     "python3-libnvinfer` and make the environment with --system-site-packages",
-    "pycuda": "run `pip install 'sambertd[gpu]'`; it is compiled there and needs the CUDA toolkit "
-    "(nvcc) and g++",
-    "onnxruntime-gpu": "run `pip uninstall onnxruntime` and `pip install 'sambertd[gpu]'`: of "
+    "pycuda": f"{OF_GPU}; it is compiled there and needs the CUDA toolkit (nvcc) and g++",
+    "onnxruntime-gpu": f"run `pip uninstall onnxruntime`, and {OF_GPU}: of "
     "onnxruntime and onnxruntime-gpu only one can be installed",
 }

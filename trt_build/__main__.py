@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not error.name or error.name.partition(".")[0] in ("engines", "trt_build"):
             raise
         extra = "export" if error.name.partition(".")[0] in OF_EXPORT else "build"
-        cure = f"run `pip install 'sambertd[{extra},cpu]'`"
+        cure = f"in a checkout of sambertd run `pip install ./client '.[{extra},cpu]'`"
         print(f"{error.name} is not installed; {cure} [not_installed]", file=sys.stderr)
         return 1
 

@@ -120,8 +120,8 @@ def prove(name: str) -> Any:
     except ModuleNotFoundError as error:
         raise BuildError(
             "prove_missing",
-            f"{name} is not installed, which the audio gate measures with; run `pip install "
-            "'sambertd[cpu,build]'`",
+            f"{name} is not installed, which the audio gate measures with; in a checkout "
+            "of sambertd run `pip install './client' '.[cpu,build]'`",
         ) from error
 
 

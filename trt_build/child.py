@@ -171,9 +171,9 @@ def _tensorrt(library: str) -> Any:
     except (ImportError, OSError) as error:
         raise BuildError(
             "library_missing",
-            f"TensorRT cannot be loaded ({error}); run `pip install 'sambertd[gpu]'`, "
-            "or on a Jetson `apt install python3-libnvinfer` and make the environment "
-            "with --system-site-packages",
+            f"TensorRT cannot be loaded ({error}); in a checkout of sambertd run "
+            "`pip install ./client '.[gpu]'`, or on a Jetson `apt install python3-libnvinfer` "
+            "and make the environment with --system-site-packages",
         ) from error
     return tensorrt
 

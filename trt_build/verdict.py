@@ -104,7 +104,8 @@ def _unmeasured(rows: Sequence[Figures], limits: Mapping[str, Limit]) -> tuple[s
 
 _NO_PESQ = (
     "the package pesq is not installed, so the other measures must meet stricter limits; `pip "
-    "install 'sambertd[pesq]'` compiles it (a C compiler and Python's headers; see its licence)"
+    "install './client' '.[pesq]'` in a checkout compiles it (a C compiler and Python's "
+    "headers; see its licence)"
 )
 _WHY = {
     "pesq": "it finds no speech there; the other measures must meet stricter limits",

@@ -24,7 +24,7 @@ from engines.text.symbols import symbols
 
 EXIT_CODES = """exit codes:
   0  done
-  2  the command line or the settings are wrong, or a text cannot be read"""
+  2  the command line or the settings are wrong, or a text: empty, too long, not to be read"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -83,10 +83,10 @@ def test_no_speaker_is_told_and_the_fallback_is_written(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["say", "😀"], 1, "text_empty"),
-        (["say", " "], 1, "text_empty"),
+        (["say", "😀"], 2, "text_empty"),
+        (["say", " "], 2, "text_empty"),
         (["say", "好", "--voice", "x"], 1, "choose of: tone (unknown_voice)"),
-        (["say", "好" * 30000], 1, "at most 65536 go in one; split the text (text_too_long)"),
+        (["say", "好" * 30000], 2, "at most 65536 go in one; split the text (text_too_long)"),
     ],
 )
 def test_a_refusal_is_told_and_no_file_is_touched(
@@ -249,7 +249,7 @@ def test_without_sambertd_the_cure_is_named(
     sambertd_here.unlink()
     monkeypatch.setenv("PATH", "/nowhere")
     assert cli.main(["say", "好", "--endpoint", f"ipc://{folder}/d.sock", "--autostart"]) == 3
-    assert "pip install 'sambertd[cpu]'" in capsys.readouterr().err
+    assert "pip install ./client '.[cpu]'" in capsys.readouterr().err
 
 
 def test_a_daemon_that_is_just_starting_is_waited_for(

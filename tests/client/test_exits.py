@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,10 @@ WRONG = (
     ["say"],
     ["say", "好", "--speed", "9"],
     ["say", "好", "--follow", "--ssml"],
+    ["say", "好", "--follow", "--retry", "5"],
+    ["say", "好", "--retry", "-1"],
+    ["say", " "],
+    ["say", "好" * 20000, "--out", "OUT/a.wav"],
     ["prefetch"],
     ["prefetch", "OUT/gb18030.txt"],
     ["cancel", "--priority", "high"],
@@ -177,6 +182,108 @@ def test_what_is_wrong_is_2(
     assert error_in(capsys.readouterr().out)["code"]
 
 
+TEXTS = (
+    (["say", " "], "text_empty"),
+    (["say", "🙂"], "text_empty"),  # told with `done`
+    (["say", "--ssml", "<speak>好"], "bad_ssml"),
+    (["say", "--symbols", "zhong9"], "bad_symbols"),
+    (["say", "好" * 20000], "text_too_long"),
+    (["say", "好", "--reading", "好=zhong9"], "bad_lexicon"),
+)
+
+
+@pytest.mark.parametrize(("words", "code"), TEXTS, ids=[code for _, code in TEXTS])
+def test_a_text_that_cannot_be_said_is_2_whoever_finds_out(
+    words: list[str], code: str, start_keeping: Start, endpoint: str, out: Path, capsys: Capture
+) -> None:
+    start_keeping()
+    where = ["--endpoint", endpoint, "--out", "OUT/a.wav"]
+    assert run([*words, *where], out) == 2
+    told = capsys.readouterr().err
+    assert f"({code})" in told
+    assert ("say --follow" in told) == (code == "text_too_long"), "it would do there"
+    assert run([*words, *where, "--json"], out) == 2
+    assert error_in(capsys.readouterr().out)["code"] == code
+
+
+@pytest.mark.parametrize(("words", "seen"), [("say -5度", True), ("say 好 --loud", False)])
+def test_a_text_that_looks_like_an_option(
+    words: str, seen: bool, out: Path, capsys: Capture
+) -> None:
+    assert run(words.split(), out) == 2
+    told = capsys.readouterr().err
+    assert ('write "--"' in told) == seen
+    assert "see `sambertctl say --help`" in told
+
+
+def test_the_help_that_is_named_is_that_of_the_command(out: Path, capsys: Capture) -> None:
+    for words in ("keys server --loud", "status --loud", "keys revoke a b"):
+        assert run(words.split(), out) == 2
+        *command, _ = words.split()[: 3 if words.startswith("keys") else 2]
+        assert f"see `sambertctl {' '.join(command)} --help`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGKILL, "gone"), (signal.SIGTERM, "shutting_down")]
+)
+def test_a_daemon_that_ends_meanwhile_is_3(
+    number: signal.Signals, code: str, folder: Path, out: Path
+) -> None:
+    with tone_daemon(folder) as (process, endpoint):
+        say = ["say", "慢" * 400, "--endpoint", endpoint, "--out", f"{out}/a.wav", "--json"]
+        command = [sys.executable, "-m", "sambertd_client.cli", *say]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as saying:
+            with Client(endpoint) as client:
+                while not client.status().in_work:
+                    assert saying.poll() is None
+                    time.sleep(0.01)
+            process.send_signal(number)
+            told = saying.communicate(timeout=60)[0]
+    assert (saying.returncode, error_in(told)["code"]) == (3, code)
+
+
+def test_say_retry_waits_for_a_daemon_that_comes_or_comes_again(folder: Path, out: Path) -> None:
+    endpoint = f"ipc://{folder}/d.sock"
+    say = ["say", "慢" * 40, "--endpoint", endpoint, "--retry", "60", "--json"]
+    command = [sys.executable, "-m", "sambertd_client.cli", *say]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as saying:
+        with tone_daemon(folder, "--device", "null") as (process, _):
+            with Client(endpoint) as client:
+                while not client.status().in_work:
+                    assert saying.poll() is None
+                    time.sleep(0.01)
+            process.kill()
+            process.wait()
+        with tone_daemon(folder, "--device", "null"):
+            told = saying.communicate(timeout=60)[0]
+    assert (saying.returncode, json.loads(told)["why"]) == (0, "end")
+
+
+def test_say_retry_gives_up_in_time(folder: Path, out: Path, capsys: Capture) -> None:
+    began = time.monotonic()
+    where = ["--endpoint", f"ipc://{folder}/none.sock"]
+    assert run(["say", "好", "--retry", "1", *where], out) == 3
+    assert 1 <= time.monotonic() - began < 12  # 10 s where a `sambertd` of somebody's just starts
+    assert "no daemon listens" in capsys.readouterr().err
+
+
+@contextmanager
+def tone_daemon(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A daemon with the humming voice as a process of its own, which listens."""
+    endpoint = f"ipc://{folder}/d.sock"
+    command = [sys.executable, "-m", "tests.daemon.tone_daemon", "--endpoint", endpoint]
+    command += options or ("--no-speaker",)
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            with Client(endpoint, wait_s=30) as client:
+                while client.status().state != "ready":
+                    assert process.poll() is None
+                    time.sleep(0.02)
+            yield process, endpoint
+        finally:
+            process.kill()
+
+
 @pytest.mark.parametrize(
     ("words", "code"), REFUSED, ids=lambda it: it if isinstance(it, str) else " ".join(it)[:20]
 )
@@ -267,6 +374,6 @@ def test_the_manual_has_the_same_table() -> None:
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     manual = " ".join(shown.replace("‐", "-").split())
     lines = re.split(r"\n  (?=\d)|\nWith", EXIT_CODES.replace("`", ""))[1:-1]
-    assert len(lines) == 8
+    assert len(lines) == 10
     for line in lines:
         assert " ".join(line.split()) in manual

@@ -13,6 +13,7 @@ import pytest
 import zmq
 from sambertd_client import KeyFileError
 from sambertd_client.cli import main
+from sambertd_client.key_settings import keys_folder
 from sambertd_client.keyfile import KeyFile, checked_public, new_key, read_key, write_key
 from sambertd_client.keyring import allow, allowed, default_folder, revoke, server_key
 from zmq.utils import z85
@@ -41,15 +42,17 @@ def ctl(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
 def test_the_steps_of_the_manual(keys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     server = ctl(capsys, "server").strip()
     assert ctl(capsys, "server").strip() == server, "made once"
-    words = ctl(capsys, "new", "robot-7", "--server", server)
-    public = words.splitlines()[-1]
-    assert words == f"wrote robot-7.key; its public key:\n{public}\n"
+    assert main(["keys", "new", "robot-7", "--server", server]) == 0
+    told = capsys.readouterr()
+    assert told.err == "wrote robot-7.key; its public key:\n"
+    public = told.out.rstrip("\n")
+    assert len(public) == 64, "alone, for a shell's $( )"
     key = read_key("robot-7.key", secret=True)
     assert (key.name, key.public, key.server) == ("robot-7", public, server)
     pair = bytes.fromhex(key.secret)
     assert z85.decode(zmq.curve_public(z85.encode(pair))).hex() == public
     assert ctl(capsys, "list") == "no key is allowed\n"
-    assert ctl(capsys, "allow", public, "--name", "robot-7").startswith("robot-7 may speak:")
+    assert ctl(capsys, "allow", public, "--name", "robot-7") == f"{public}\n"
     assert ctl(capsys, "list") == f"robot-7: speak, {public}\n"
     ctl(capsys, "allow", "robot-7.key", "--role", "admin")
     assert json.loads(ctl(capsys, "list", "--json")) == {
@@ -58,6 +61,44 @@ def test_the_steps_of_the_manual(keys: Path, capsys: pytest.CaptureFixture[str])
     assert ctl(capsys, "revoke", "robot-7") == "revoked robot-7\n"
     assert list(allowed(keys)) == []
     assert "those that are: none" in ctl(capsys, "revoke", "robot-7", code=1)
+
+
+def test_it_says_where_the_key_is_and_whether_it_is_new(
+    keys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (
+        f"made a new key of the daemon in {keys}:",
+        f"the daemon's public key, of {keys}:",
+    ):
+        assert main(["keys", "server"]) == 0
+        assert capsys.readouterr().err == f"{words}\n"
+    assert json.loads(ctl(capsys, "server", "--json"))["folder"] == str(keys)
+
+
+def test_the_folder_is_that_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "etc" / "s.toml"
+    config.parent.mkdir()
+    config.write_text('voices = "v"\n[access]\nkeys = "beside"\nlisten = ""\n')
+    assert main(["keys", "server", "--config", str(config)]) == 0
+    assert f"in {config.parent / 'beside'}:" in capsys.readouterr().err
+    assert (config.parent / "beside" / "server.key").is_file()
+    ctl(capsys, "server", "--config", str(config), "--keys", str(tmp_path / "named"))
+    assert (tmp_path / "named" / "server.key").is_file(), "--keys wins"
+    monkeypatch.delenv("STATE_DIRECTORY")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr("sambertd_client.key_settings.SYSTEM_CONFIG", config)
+    assert keys_folder() == config.parent / "beside", "for root that of the installed service"
+    config.write_text("[access]\nadmins = []\n")
+    assert keys_folder() == Path("/var/lib/sambertd/keys")
+    monkeypatch.setattr(os, "geteuid", lambda: 7)
+    config.write_text("[access\n")
+    assert keys_folder() == default_folder(), "a user's own daemon has other settings"
+    for broken in (config, tmp_path / "none.toml"):
+        told = ctl(capsys, "list", "--config", str(broken), code=1)
+        assert f"cannot read the settings {broken}: " in told
+        assert "--keys" in told
 
 
 def test_secrets_are_their_owners_alone(

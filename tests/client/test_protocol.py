@@ -131,3 +131,26 @@ def test_any_fields_make_a_valid_message_or_a_protocol_error(
         assert code == wire.BAD_FIELD
     else:
         assert msgspec.convert(msgspec.to_builtins(message), type(message)) == message
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"sink": "moon"}, "sink`; choose of client, speaker, both, none"),
+        ({"marks": ["word", "zz"]}, "; choose of sentence, user, word, "),
+        ({"markup": "html"}, "markup`; choose of text, ssml, symbols"),
+    ],
+)
+def test_a_word_that_is_none_of_several_is_told_with_those(
+    fields: dict[str, object], words: str
+) -> None:
+    said = {"v": 1, "t": "say", "id": "1", "text": "好", **fields}
+    with pytest.raises(wire.ProtocolError, match=words) as refused:
+        wire.decode_request([msgpack.packb(said)])
+    assert refused.value.code == wire.BAD_FIELD
+
+
+def test_what_is_of_the_wrong_type_is_told_without_words() -> None:
+    with pytest.raises(wire.ProtocolError) as refused:
+        wire.decode_request([msgpack.packb({"v": 1, "t": "say", "id": "1", "text": 7})])
+    assert "choose" not in str(refused.value)

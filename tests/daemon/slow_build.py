@@ -91,6 +91,13 @@ def refused(pack: VoicePack, store: Store) -> None:
     sys.exit(1)
 
 
+def locked(pack: VoicePack, store: Store) -> None:
+    """As where somebody builds by hand."""
+    text = f"process 7 already builds the engines in {store.root}; wait for it, or stop it"
+    print(f"build: {text} [store_locked]")
+    sys.exit(1)
+
+
 def killed(pack: VoicePack, store: Store) -> None:
     """While it writes an engine."""
     with store.lock(pack) as folder:
@@ -152,6 +159,7 @@ OUTCOMES: dict[str, Publish] = {
         good,
         on_demand,
         refused,
+        locked,
         killed,
         corrupt,
         stale,

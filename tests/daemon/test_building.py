@@ -15,6 +15,8 @@ import pytest
 from benchmarks import random_voice
 from daemon import building
 from daemon.building import Build, Builder, build_command
+from engines.pack import VoicePack
+from engines.store import Store
 from tests.daemon.slow_build import command
 from trt_build.humble import humble
 
@@ -67,6 +69,20 @@ def test_a_refusal_is_quoted(tmp_path: Path, pack: Path) -> None:
     assert "no calibration.txt; write one" in build.text
 
 
+def test_another_who_builds_is_no_failure(tmp_path: Path, pack: Path) -> None:
+    """The real builder, while its lock is taken."""
+    store = Store(tmp_path)
+    builder = Builder(tmp_path)
+    with store.lock(VoicePack(pack)):
+        builder.build("one", pack)
+    build = builder.builds["one"]
+    assert (build.state, f"process {os.getpid()};" in build.text) == ("elsewhere", True), build
+    builder.settle("one")
+    assert builder.builds["one"] == Build("current")
+    builder.settle("nobody")
+    assert list(builder.builds) == ["one"]
+
+
 def test_a_kill_is_told(tmp_path: Path, pack: Path) -> None:
     build = outcome(tmp_path, pack, "killed")
     assert build.state == "failed"
@@ -91,7 +107,9 @@ def test_without_its_tools_nothing_is_started_and_the_cure_is_named(
 ) -> None:
     monkeypatch.setattr(building, "TOOLS", ("no_such_module",))
     assert outcome(tmp_path, pack, "good") == Build(
-        "failed", "no_such_module is not installed; run `pip install 'sambertd[build]'`"
+        "failed",
+        "no_such_module is not installed; in a checkout of sambertd run "
+        "`pip install ./client '.[build]'`",
     )
     assert not list(tmp_path.iterdir())
 

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,6 +83,25 @@ def test_who_has_an_allowed_key_may_what_its_role_may(fleet: Fleet) -> None:
         assert operator.cancel(scope="all").ids == []
     with Client(fleet.daemon.endpoint) as here:
         assert here.hello().role == "admin"  # the socket file needs no key
+
+
+def test_a_client_that_is_killed_holds_nothing(fleet: Fleet) -> None:
+    program = (
+        "import sys, time; from sambertd_client import Client\n"
+        "client = Client(sys.argv[1], key_file=sys.argv[2])\n"
+        "speech = client.say('好' * 500); print(speech.id, flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", program, fleet.endpoint, str(fleet.key("robot", "speak"))]
+    with (
+        Client(fleet.daemon.endpoint) as here,
+        subprocess.Popen(command, stdout=subprocess.PIPE) as robot,
+    ):
+        assert robot.stdout is not None
+        assert robot.stdout.readline().strip()
+        robot.kill()
+        while (status := here.status()).in_work + status.waiting:
+            time.sleep(0.02)
+        assert (status.cancelled, status.failed) == (1, 0), "it stalls after 5 s"
 
 
 def test_a_key_that_is_not_allowed_is_refused_told_and_logged(

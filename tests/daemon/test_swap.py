@@ -205,6 +205,22 @@ def test_a_swap_while_streams_are_cancelled_and_clients_leave(start: Start) -> N
     assert speak(live.endpoint, TEXTS[0])
 
 
+@pytest.mark.parametrize(("outcome", "state"), [("locked", "elsewhere"), ("refused", "failed")])
+def test_engines_that_somebody_else_built_end_what_was_said_of_the_build(
+    start: Start, folder: Path, voices: Path, outcome: str, state: str
+) -> None:
+    live = start(slow_build.command(outcome))
+    live.until(lambda e: e.build.state == state)
+    with Client(live.endpoint) as client:
+        (line,) = client.status().engines
+    assert ("another process builds: process 7" in line) == (state == "elsewhere"), line
+    slow_build.good(VoicePack(voices / "one"), Store(folder / "engines"))
+    engines = live.until(lambda e: built(e) and e.build.state == "current")
+    assert (engines.build.text, engines.refused) == ("", [])
+    with Client(live.endpoint) as client:
+        assert client.status().engines == ["one: ort-cpu fp32 (6)"]
+
+
 BAD = {
     "killed": ("failed", "SIGKILL", []),
     "refused": ("failed", "no calibration.txt", []),
@@ -263,7 +279,7 @@ def test_sambertctl_shows_them(
     assert lines[0].startswith("one: the build failed: build: the pack has no calibration.txt")
     rows = {line.split()[0]: line for line in lines[2:8]}
     assert list(rows) == list(pack.graphs)
-    assert " ort-cpu   fp32 " in rows["vocoder"]
+    assert rows["vocoder"].split()[1:3] == ["ort-cpu", "fp32"]
     assert " 1.50 " in rows["vocoder"]
     assert rows["vocoder"].endswith(" d ago")
     for graph in ("memory", "encoder"):

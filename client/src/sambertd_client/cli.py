@@ -11,6 +11,7 @@ from typing import NoReturn
 from . import extras
 from .commands import OURS, parser
 from .credentials import KEY_FILE, SERVER_KEY
+from .ending import ends_by_signals
 from .endpoint import client_endpoint
 from .errors import SambertdError
 from .exits import INTERRUPTED, UNREAD, WRONG, failed, wants_json
@@ -18,11 +19,12 @@ from .terminal import flush, let_go
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
+    """Run one command; the exit code. SystemExit has that of a signal, or of a wrong argument."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         try:
-            return _run(arguments)
+            with ends_by_signals():
+                return _run(arguments)
         finally:
             flush()
     except BrokenPipeError:  # as of `sambertctl events | head -1`

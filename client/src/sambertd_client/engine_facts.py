@@ -31,8 +31,8 @@ class RefusedEngine(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class EngineBuild(msgspec.Struct, kw_only=True, frozen=True):
-    state: str  # never, current, waiting, running, done, failed
-    text: str = ""  # the step at hand, or why it failed and what helps
+    state: str  # never, current, waiting, running, elsewhere, done, failed; more may come
+    text: str = ""  # the step at hand, who builds, or why it failed and what helps
     progress: Optional[float] = None  # 0 to 1; nil: unknown
 
 

@@ -16,6 +16,7 @@ BUILDS = {
     "current": "nothing to build",
     "waiting": "a build is about to start",
     "running": "building",
+    "elsewhere": "another process builds",
     "done": "built",
     "failed": "the build failed",
 }

@@ -23,15 +23,35 @@ EXIT_CODES = """exit codes:
   0  done
   1  the daemon refused or failed, or a file could not be read or written; of `status`: it has
      stalled; of `reload` and `prefetch`: not all of it; of `doctor`: something is wrong
-  2  the command line or the settings are wrong, or a text cannot be read
-  3  no daemon answers (or --autostart could not start one)
+  2  the command line or the settings are wrong, or a text: empty, too long, not to be read
+  3  no daemon answers (or --autostart could not start one), or it ended meanwhile
   4  the daemon has no usable speaker
   5  the utterance was cancelled, or gave way to another
-  130  interrupted
+  129  ended by SIGHUP, as 130 and 143 are: what it had begun is cancelled
+  130  ended by SIGINT (Ctrl-C)
   141  its output was closed by who read it
-With --json an error is one object {"error": {"code", "text"}}, where the facts would be."""
+  143  ended by SIGTERM
+With --json an error is one object {"error": {"code", "text"}}, where the facts would be; of an
+utterance that had begun it has "id", "audio_s" and "heard_samples" too."""
 USAGE, NOT_UTF8 = "usage", "not_utf8"  # codes of this program's own
 BAD_REPLY, KEY_FILE, FILE = "bad_reply", "key_file", "file"
+# Codes of the daemon that are no matter of the daemon: of the text, and of its settings.
+OF_WHAT_WAS_ASKED = frozenset(
+    {
+        wire.TEXT_EMPTY,
+        wire.TEXT_TOO_LONG,
+        wire.TEXT_UNREADABLE,
+        wire.BAD_CONFIG,
+        "bad_ssml",
+        "ssml_refused",
+        "bad_symbols",
+        "bad_lexicon",
+    }
+)
+CURES = {
+    wire.SPEAKER_UNAVAILABLE: "; or use --out FILE.wav",
+    wire.TEXT_TOO_LONG: "; or `sambertctl say --follow`, which takes plain text of any length",
+}
 
 
 class WrongError(SambertdError):
@@ -49,20 +69,28 @@ def failed(error: SambertdError | OSError, *, as_json: bool, audio_out: bool = F
     if isinstance(error, OSError) and error.filename is not None:
         text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     if as_json:
-        retry_s = error.retry_s if isinstance(error, RefusedError) else None
-        tell(code, text, retry_s=retry_s, audio_out=audio_out)
+        tell(code, text, audio_out=audio_out, **_more(error))
         return exit_code
     if isinstance(error, (RefusedError, SpeechError)):
-        text += f" ({code})" + ("; or use --out FILE.wav" if exit_code == MUTE else "")
+        text += f" ({code}){CURES.get(code, '')}"
     fail(text)
     return exit_code
 
 
-def tell(code: str, text: str, *, retry_s: float | None = None, audio_out: bool = False) -> None:
+def _more(error: Exception) -> dict[str, object]:
+    """What is told of an error beside its code and text."""
+    if isinstance(error, RefusedError) and error.retry_s is not None:
+        return {"retry_s": error.retry_s}
+    if isinstance(error, SpeechError):
+        done = error.done
+        heard = done.heard_samples
+        return {"id": done.id, "audio_s": round(done.audio_s, 3), "heard_samples": heard}
+    return {}
+
+
+def tell(code: str, text: str, *, audio_out: bool = False, **more: object) -> None:
     """An error, for programs."""
-    facts: dict[str, object] = {"code": code, "text": text}
-    if retry_s is not None:
-        facts["retry_s"] = retry_s
+    facts = {"code": code, "text": text, **more}
     told = json.dumps({"error": facts}, ensure_ascii=False)
     print(told, file=sys.stderr if audio_out else sys.stdout)
 
@@ -72,12 +100,19 @@ def _codes(error: SambertdError | OSError) -> tuple[int, str]:
     if isinstance(error, NoDaemonError):
         return (WRONG if error.code == BAD_ENDPOINT else NO_DAEMON), error.code
     if isinstance(error, (RefusedError, SpeechError)):
-        return (MUTE if error.code == wire.SPEAKER_UNAVAILABLE else REFUSED), error.code
+        return _of_daemon(error.code), error.code
     if isinstance(error, WrongError):
         return WRONG, error.code
     if isinstance(error, KeyFileError):
         return REFUSED, KEY_FILE
     return REFUSED, BAD_REPLY if isinstance(error, SambertdError) else FILE
+
+
+def _of_daemon(code: str) -> int:
+    """The exit code of what a daemon said."""
+    if code in OF_WHAT_WAS_ASKED:
+        return WRONG
+    return {wire.SPEAKER_UNAVAILABLE: MUTE, wire.SHUTTING_DOWN: NO_DAEMON}.get(code, REFUSED)
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

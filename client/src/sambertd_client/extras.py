@@ -21,6 +21,8 @@ OF_SAMBERTD = {  # commands that come with the daemon's own package
     "text": "how a text is read; needs no daemon",
 }
 
+INSTALL = "in a checkout of sambertd run `pip install ./client '.[cpu]'`"
+
 
 def run(arguments: Sequence[str]) -> int | None:
     """The exit code of a command of another package; None: no package has it.
@@ -32,9 +34,7 @@ def run(arguments: Sequence[str]) -> int | None:
             return int(point.load()(list(arguments[1:])))
     if arguments[0] in OF_SAMBERTD:
         name = arguments[0]
-        raise WrongError(
-            f"{name} comes with the daemon's package; run `pip install 'sambertd[cpu]'`"
-        )
+        raise WrongError(f"{name} comes with the daemon's package; {INSTALL}")
     return None
 
 

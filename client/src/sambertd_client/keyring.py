@@ -21,6 +21,7 @@ from .keyfile import (
 
 SYSTEM_FOLDER = Path("/var/lib/sambertd/keys")
 SUFFIX = ".key"
+SERVER = f"server{SUFFIX}"
 
 
 def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -37,10 +38,15 @@ def allowed_folder(folder: Path) -> Path:
     return folder / "allowed"
 
 
+def has_server_key(folder: Path) -> bool:
+    """Whether a daemon has its own key there."""
+    return (folder / SERVER).exists()
+
+
 def server_key(folder: Path) -> KeyFile:
     """The daemon's own key, made where there is none yet. Raises KeyFileError."""
-    path = folder / "server.key"
-    if not path.exists():
+    path = folder / SERVER
+    if not has_server_key(folder):
         _make_folder(folder)
         try:
             write_key(path, new_key("server"))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .argument import file_name
+from .key_settings import SYSTEM_CONFIG, keys_folder
 from .keyfile import ROLES, KeyFile, checked_name, checked_public, new_key, read_key, write_key
-from .keyring import SUFFIX, allow, allowed, default_folder, revoke, server_key
+from .keyring import SUFFIX, allow, allowed, has_server_key, revoke, server_key
 
 WORDS = "who may speak over the network: make, allow, revoke and list keys"
-STEPS = """in order, PUBLIC being what the step before printed:
+STEPS = """in order, PUBLIC being what the step before printed alone on standard output:
   on the daemon's box  sudo sambertctl keys server
   on the client's      sambertctl keys new robot-7 --server PUBLIC
   on the daemon's      sudo sambertctl keys allow PUBLIC --name robot-7
@@ -33,8 +35,10 @@ def add_keys(commands: Any) -> None:
     parser.set_defaults(endpoint=None)
     kinds = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     common = argparse.ArgumentParser(add_help=False)
-    where = f"the daemon's folder of keys (default: {default_folder()})"
+    where = "the daemon's folder of keys; default: as its settings say, else its own default"
     common.add_argument("--keys", type=Path, metavar="DIR", help=where)
+    settings = f"of the daemon, in TOML; default: for root {SYSTEM_CONFIG}, where that is there"
+    common.add_argument("--config", type=Path, metavar="FILE", help=settings)
     common.add_argument("--json", action="store_true", help="facts as one JSON object")
     words = "a pair of keys for a client; prints the public one"
     new = kinds.add_parser("new", help=words, description=words)
@@ -64,7 +68,7 @@ def add_keys(commands: Any) -> None:
 
 
 def _folder(options: argparse.Namespace) -> Path:
-    return options.keys or default_folder()
+    return options.keys or keys_folder(options.config)
 
 
 def _new(options: argparse.Namespace) -> int:
@@ -82,13 +86,15 @@ def _allow(options: argparse.Namespace) -> int:
     else:
         key = KeyFile("", checked_public(options.key))
     key = replace(key, name=options.name or key.name or key.public[:16], role=options.role)
-    allow(_folder(options), key)
-    _show(options, key, f"{key.name} may {key.role}:")
+    folder = _folder(options)
+    allow(folder, key)
+    _show(options, key, f"{key.name} may {key.role}, says {folder}:")
     return 0
 
 
 def _revoke(options: argparse.Namespace) -> int:
-    revoke(_folder(options), options.name)
+    folder = _folder(options)
+    revoke(folder, options.name)
     print(json.dumps({"revoked": options.name}) if options.json else f"revoked {options.name}")
     return 0
 
@@ -107,16 +113,19 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _server(options: argparse.Namespace) -> int:
-    _show(options, server_key(_folder(options)), "")
+    folder = _folder(options)
+    was_there = has_server_key(folder)
+    key = server_key(folder)
+    words = "the daemon's public key, of" if was_there else "made a new key of the daemon in"
+    _show(options, key, f"{words} {folder}:", folder=str(folder))
     return 0
 
 
 def _show(options: argparse.Namespace, key: KeyFile, words: str, **more: str) -> None:
-    """A key, without its secret; the public half on a line of its own, to be copied."""
+    """A key, without its secret; the public half alone on standard output, to be copied."""
     if options.json:
         facts = {"name": key.name, "role": key.role, "public": key.public, **more}
         print(json.dumps({name: value for name, value in facts.items() if value}))
         return
-    if words:
-        print(words)
+    print(words, file=sys.stderr, flush=True)
     print(key.public)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 from .client import Client
 from .endpoint import is_listening
 from .errors import NoDaemonError
+from .extras import INSTALL
 from .terminal import Progress
 
 ENDPOINT_TAKEN = 3  # sambertd's exit code where another one serves the endpoint
@@ -73,30 +72,36 @@ def find_daemon() -> str:
     beside = Path(sys.executable).with_name("sambertd")
     found = str(beside) if beside.is_file() else shutil.which("sambertd")
     if not found:
-        text = "sambertd is not installed here; run `pip install 'sambertd[cpu]'`"
-        raise NoDaemonError(text)
+        raise NoDaemonError(f"sambertd is not installed here; {INSTALL}")
     return found
 
 
-def await_start(endpoint: str, tell: Tell) -> bool:
-    """Whether a daemon listens, after waiting for a `sambertd` that was started just now."""
-    deadline = time.monotonic() + START_S
+def await_start(endpoint: str, tell: Tell, wait_s: float = 0.0) -> bool:
+    """Whether a daemon listens, after waiting for a `sambertd` that was started just now.
+
+    wait_s: wait so long for any other.
+    """
+    began = time.monotonic()
     while not is_listening(endpoint):
-        if time.monotonic() > deadline or not _is_starting():
+        waited = time.monotonic() - began
+        if waited >= wait_s and (waited > START_S or not _is_starting()):
             return is_listening(endpoint)  # it may have come up while we looked for it
         tell("waiting for sambertd to listen")
         time.sleep(0.05)
     return True
 
 
-def connect(endpoint: str, progress: Progress) -> Client:
-    """A client of a daemon that is there, or is just starting. Raises NoDaemonError."""
-    listens = await_start(endpoint, progress.tell)
+def connect(endpoint: str, progress: Progress, wait_s: float = 0.0) -> Client:
+    """A client of a daemon that is there, is just starting, or comes within wait_s.
+
+    Raises NoDaemonError.
+    """
+    listens = await_start(endpoint, progress.tell, wait_s)
     progress.clear()
     if not listens:
         text = f"no daemon listens on {endpoint}; start `sambertd`, or use `say --autostart`"
         raise NoDaemonError(text)
-    return Client(endpoint, timeout=ANSWER_S)
+    return Client(endpoint, timeout=ANSWER_S, wait_s=wait_s)
 
 
 def _is_starting() -> bool:
@@ -119,9 +124,6 @@ def _is_young_daemon(process: Path) -> bool:
 def launch(endpoint: str, tell: Tell) -> Launched:
     """Start a daemon on an endpoint and wait until it answers. Raises NoDaemonError."""
     tell("starting sambertd")
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):  # leave no daemon behind
-            signal.signal(number, lambda received, _: sys.exit(128 + received))
     launched = Launched(find_daemon(), endpoint)
     deadline = time.monotonic() + READY_S
     try:

@@ -20,6 +20,7 @@ def add_say(commands: Any, common: argparse.ArgumentParser) -> None:
         help="speak a text",
         description="Speak a text on the speaker of the daemon, or into a file.",
         epilog=DASH,
+        hint=DASH,
     )
     words = 'what to say; "-", or none where something is piped in, reads standard input'
     parser.add_argument("text", nargs="*", metavar="TEXT", type=utf8, help=words)
@@ -34,7 +35,10 @@ def add_say(commands: Any, common: argparse.ArgumentParser) -> None:
             f"--{name}", dest="markup", action="store_const", const=name, help=words
         )
     kinds = get_args(wire.MarkKind)
-    timed = f"tell when each is said, as lines of JSON: of {', '.join(kinds)}, apart by commas"
+    timed = (
+        f"tell when each is said, as lines of JSON: of {', '.join(kinds)}, apart by commas; the "
+        "report goes to standard error then, without --json"
+    )
     parser.add_argument("--marks", metavar="KINDS", type=List("kind of mark", kinds), help=timed)
     far = "tell on standard error how far it is"
     parser.add_argument("--progress", action="store_true", default=None, help=far)
@@ -46,6 +50,10 @@ def add_say(commands: Any, common: argparse.ArgumentParser) -> None:
     deadline = "give up where it cannot be heard within so many seconds"
     parser.add_argument(
         "--deadline", dest="deadline_s", metavar="S", type=between(0.001, 86400), help=deadline
+    )
+    away = "where the daemon is away or restarts, wait so long and say it again"
+    parser.add_argument(
+        "--retry", dest="retry_s", metavar="S", type=between(0, 86400), default=0.0, help=away
     )
     once = "said once, however often it is sent with this key"
     parser.add_argument("--key", type=utf8, help=once)

@@ -68,6 +68,8 @@ def _text(words: list[str]) -> str:
 def _say(options: argparse.Namespace) -> int:
     if options.follow and options.markup:
         raise WrongError(f"--follow is for plain text; leave it or --{options.markup} out")
+    if options.follow and options.retry_s:
+        raise WrongError("--retry is for a whole text; leave it or --follow out")
     if (options.rate or options.raw) and not (options.out or options.fallback):
         raise WrongError("--rate and --raw are of a file; name one with --out, or leave them out")
     texts = _texts(options)
@@ -78,11 +80,13 @@ def _say(options: argparse.Namespace) -> int:
         if options.autostart and not is_listening(options.endpoint):
             launched = launch(options.endpoint, progress.tell)
             stack.callback(launched.stop)
-        client = stack.enter_context(connect(options.endpoint, progress))
+        client = stack.enter_context(connect(options.endpoint, progress, options.retry_s))
         wait_ready(client, progress.tell, launched)
         progress.clear()
         utterance, where = _speak(client, text, options, progress)
-        report(utterance, where, _out(options.out), as_json=options.json)
+        lines = options.marks and not options.json  # of JSON alone, on standard output
+        out = sys.stderr if lines else _out(options.out)
+        report(utterance, where, out, as_json=options.json)
     done = utterance.done
     return CUT_SHORT if done is not None and done.why in ("cancelled", "superseded") else 0
 
@@ -107,7 +111,7 @@ def _speak(
     if options.out:
         return _to_file(client, text, options.out, options, progress)
     try:
-        utterance = _begin(client, text, {"sink": "speaker", **wishes})
+        utterance = _begin(client, text, options.retry_s, {"sink": "speaker", **wishes})
     except RefusedError as refusal:
         if refusal.code != wire.SPEAKER_UNAVAILABLE or not options.fallback:
             raise
@@ -124,9 +128,9 @@ def _wishes(options: argparse.Namespace) -> dict[str, Any]:
     return {key: getattr(options, key) for key in WISHES if getattr(options, key) is not None}
 
 
-def _begin(client: Client, text: Text, wishes: dict[str, Any]) -> Utterance:
+def _begin(client: Client, text: Text, retry_s: float, wishes: dict[str, Any]) -> Utterance:
     if isinstance(text, str):
-        return client.say(text, **wishes)
+        return client.say(text, retry_s=retry_s, **wishes)
     return client.say("", more=True, **wishes)
 
 
@@ -137,7 +141,8 @@ def _audio(utterance: Utterance, text: Text) -> Iterator[bytes]:
 def _to_file(
     client: Client, text: Text, path: str, options: argparse.Namespace, progress: Progress
 ) -> tuple[Utterance, str]:
-    begun = _begin(client, text, {**_wishes(options), "rate": options.rate})
+    wishes = {**_wishes(options), "rate": options.rate}
+    begun = _begin(client, text, options.retry_s, wishes)
     with begun as utterance, WavWriter(path, utterance.rate, raw=options.raw) as wav:
         utterance.on_reply = Teller(_out(path), progress, utterance.rate)
         for pcm in _audio(utterance, text):

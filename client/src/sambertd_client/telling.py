@@ -42,6 +42,7 @@ def report(utterance: Utterance, where: str, out: TextIO, *, as_json: bool) -> N
     done = utterance.done
     if done is None:
         return
+    heard_s = None if done.heard_samples is None else done.heard_samples / utterance.rate
     rtf = done.synth_s / done.audio_s if done.audio_s else None
     if as_json:
         facts = {
@@ -51,6 +52,7 @@ def report(utterance: Utterance, where: str, out: TextIO, *, as_json: bool) -> N
             "why": done.why,
             "warnings": [msgspec.to_builtins(warning) for warning in done.warnings],
             "heard_samples": done.heard_samples,
+            "heard_s": None if heard_s is None else round(heard_s, 3),
             "audio_s": round(done.audio_s, 3),
             "first_audio_ms": _rounded(utterance.ttfa_ms),
             "first_audio_daemon_ms": _rounded(done.ttfa_ms),
@@ -59,7 +61,8 @@ def report(utterance: Utterance, where: str, out: TextIO, *, as_json: bool) -> N
         }
         print(json.dumps(facts, ensure_ascii=False), file=out)
         return
-    print(f"{where}: {done.audio_s:.2f} s of speech by voice {utterance.voice}", file=out)
+    told_s = done.audio_s if heard_s is None else heard_s
+    print(f"{where}: {told_s:.2f} s of speech by voice {utterance.voice}", file=out)
     if utterance.ttfa_ms is not None and done.ttfa_ms is not None and rtf is not None:
         here, there = round(utterance.ttfa_ms), round(done.ttfa_ms)
         line = f"first audio after {here} ms (in the daemon {there} ms), real-time factor {rtf:.3f}"

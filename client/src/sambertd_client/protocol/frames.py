@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Union, cast, get_args
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 import msgpack  # type: ignore[import-untyped]
 import msgspec
@@ -38,6 +39,7 @@ from .speech import (
     Resumed,
 )
 
+_NO_CHOICE = re.compile(r"Invalid enum value .* - at `\$\.(\w+)", re.DOTALL)
 Reply = Union[
     Welcome,
     Accepted,
@@ -120,7 +122,29 @@ def _decode(frame: bytes, known: dict[str, type[Message]]) -> Message:
     try:
         return msgspec.convert(fields, known[kind])
     except (msgspec.ValidationError, RecursionError) as error:
-        raise ProtocolError(BAD_FIELD, f"{kind}: {error}", request_id) from error
+        text = f"{kind}: {error}{_choices(known[kind], str(error))}"
+        raise ProtocolError(BAD_FIELD, text, request_id) from error
+
+
+def _choices(message: type[Message], trouble: str) -> str:
+    """What the field takes, where that is one of several words."""
+    found = _NO_CHOICE.match(trouble)
+    fields = msgspec.structs.fields(message) if found else ()
+    words = [
+        word
+        for field in fields
+        if found and field.encode_name == found[1]
+        for word in _words(field.type)
+    ]
+    return f"; choose of {', '.join(words)}" if words else ""
+
+
+def _words(kind: Any) -> Iterator[str]:
+    if get_origin(kind) is Literal:
+        yield from map(str, get_args(kind))
+    else:
+        for part in get_args(kind):
+            yield from _words(part)
 
 
 def _unpack(frame: bytes) -> dict[Any, Any]:
