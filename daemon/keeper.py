@@ -22,6 +22,8 @@ FIRST_RETRY_S = 0.25
 LAST_RETRY_S = 10.0
 PATIENCE_S = 2.0  # a lost device gets so long to come back before another takes its place
 BETTER_S = 30.0  # between two looks for a better device; each closes the one in use for a moment
+CARD_S = 0.5  # without a sign of life from a card, until it counts as unplugged
+SERVER_S = 2.5  # from a sound server: one that was starved may hold what it has for two seconds
 REST_S = 0.5  # without speech, before other settings count
 OPENING_S = 0.5  # about what it takes to open one
 OF_DEVICE = ("enabled", "device", "fallback", "latency_s", "channels")
@@ -271,7 +273,8 @@ class Keeper:
     def _is_lost(self, now: float) -> bool:
         """finished_callback tells of a vanished server, only the heartbeat of an unplugged card."""
         silent_s = now - self._player.beat
-        return self._finished or silent_s > max(0.5, 6 * self.state.latency_s)
+        patience_s = CARD_S if "(hw:" in self.state.device else SERVER_S
+        return self._finished or silent_s > max(patience_s, 6 * self.state.latency_s)
 
     def _shut(self) -> None:
         output, self._output = self._output, None

@@ -24,6 +24,7 @@ from daemon.playback import Speaker
 from tests.daemon.live import LiveDaemon
 
 BLOCK_S = 0.01
+CARD, USB, SERVER = "card (hw:0,0)", "usb (hw:1,0)", "pulse"
 
 
 class CardError(Exception):
@@ -69,6 +70,7 @@ class Card:
 
     def __init__(self, rate: int) -> None:
         self.rate, self.present, self.starts_to_fail = rate, True, 0
+        self.name = CARD
         self.frozen, self.opened = False, 0  # it opens, and takes no samples; streams so far
         self.tells = True  # when it is pulled; PortAudio 19.6 does not tell of a USB card
         self.heard = bytearray()
@@ -78,9 +80,9 @@ class Card:
     def query_devices(self, kind: str = "") -> Any:
         if not self._initialized or not self._listed or not self.present:
             raise CardError("no device")
-        facts: dict[str, Any] = {"index": 0, "name": "card", "max_output_channels": 1}
+        facts: dict[str, Any] = {"index": 0, "name": self.name, "max_output_channels": 1}
         facts["default_samplerate"] = float(self.rate)
-        return facts if kind else [facts, {**facts, "name": "usb"}][: 1 + self._usb_listed]
+        return facts if kind else [facts, {**facts, "name": USB}][: 1 + self._usb_listed]
 
     def check_output_settings(self, index: int, channels: int, dtype: str, samplerate: int) -> None:
         if samplerate != self.rate:
@@ -313,6 +315,25 @@ def test_a_card_that_goes_without_a_word_is_noticed_by_its_silence(
         assert client.status().speaker.reopened == 1
 
 
+def test_a_starved_sound_server_is_waited_for(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    """PulseAudio without a processor holds up to two seconds; opening it anew would not help."""
+    card.name = SERVER
+    daemon = start_daemon(SpeakerConfig())
+    with Client(daemon.endpoint) as client:
+        spoken = client.say("好" * 20, sink="speaker")
+        wait_until(lambda: any(card.heard))
+        card.frozen = True
+        time.sleep(1.5)
+        card.frozen = False
+        assert spoken.wait().heard_samples == 20 * 800
+        assert (card.opened, client.status().speaker.reopened) == (1, 0)
+        card.frozen = True
+        wait_until(lambda: not client.status().speaker.available)
+        card.frozen = False
+
+
 def test_another_device_waits_for_a_lost_one_to_come_back(
     card: Card, start_daemon: Callable[..., LiveDaemon]
 ) -> None:
@@ -322,7 +343,7 @@ def test_another_device_waits_for_a_lost_one_to_come_back(
         wait_until(lambda: not client.status().speaker.available)
         card.present = True
         wait_until(lambda: client.status().speaker.available)
-        assert client.status().speaker.device == "card"
+        assert client.status().speaker.device == CARD
 
 
 def test_an_utterance_goes_on_in_the_fallback_at_the_rate_it_began_with(
@@ -338,7 +359,7 @@ def test_an_utterance_goes_on_in_the_fallback_at_the_rate_it_began_with(
         speaker = client.status().speaker
         assert (speaker.device, speaker.rate, speaker.reopened) == ("null", 48000, 1)
         card.present = True
-        wait_until(lambda: client.status().speaker.device == "card", 15)
+        wait_until(lambda: client.status().speaker.device == CARD, 15)
         assert client.status().speaker.reopened == 1, "nothing was lost this time"
 
 
@@ -347,11 +368,11 @@ def test_the_wanted_card_is_found_although_its_fallback_is_closed_while_idle(
 ) -> None:
     daemon = start_daemon(SpeakerConfig(device="usb", fallback=("",), idle_close_s=1.0))
     with Client(daemon.endpoint) as client:
-        assert client.status().speaker.device == "card"
+        assert client.status().speaker.device == CARD
         time.sleep(1.5)
         card.usb = True
         assert client.say("好", sink="speaker").wait().why == "end"
-        assert client.status().speaker.device == "usb"
+        assert client.status().speaker.device == USB
 
 
 def test_null_as_a_fallback_is_not_closed_for_it_looks_for_better(
@@ -363,7 +384,7 @@ def test_null_as_a_fallback_is_not_closed_for_it_looks_for_better(
         wait_until(lambda: client.status().speaker.device == "null")
         time.sleep(1.5)
         card.present = True
-        wait_until(lambda: client.status().speaker.device == "card")
+        wait_until(lambda: client.status().speaker.device == CARD)
 
 
 def test_how_long_nothing_of_it_gave_a_sign_of_life(
