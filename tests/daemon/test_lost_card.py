@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sambertd_client import Client, SpeechError
+from sambertd_client import Client, RefusedError, SpeechError
 from sambertd_client import protocol as wire
 
 from daemon.config import SpeakerConfig
@@ -24,6 +24,7 @@ from daemon.playback import Speaker
 from tests.daemon.live import LiveDaemon
 
 BLOCK_S = 0.01
+CARD, USB, SERVER = "card (hw:0,0)", "usb (hw:1,0)", "pulse"
 
 
 class CardError(Exception):
@@ -69,6 +70,7 @@ class Card:
 
     def __init__(self, rate: int) -> None:
         self.rate, self.present, self.starts_to_fail = rate, True, 0
+        self.name = CARD
         self.frozen, self.opened = False, 0  # it opens, and takes no samples; streams so far
         self.tells = True  # when it is pulled; PortAudio 19.6 does not tell of a USB card
         self.heard = bytearray()
@@ -78,9 +80,9 @@ class Card:
     def query_devices(self, kind: str = "") -> Any:
         if not self._initialized or not self._listed or not self.present:
             raise CardError("no device")
-        facts: dict[str, Any] = {"index": 0, "name": "card", "max_output_channels": 1}
+        facts: dict[str, Any] = {"index": 0, "name": self.name, "max_output_channels": 1}
         facts["default_samplerate"] = float(self.rate)
-        return facts if kind else [facts, {**facts, "name": "usb"}][: 1 + self._usb_listed]
+        return facts if kind else [facts, {**facts, "name": USB}][: 1 + self._usb_listed]
 
     def check_output_settings(self, index: int, channels: int, dtype: str, samplerate: int) -> None:
         if samplerate != self.rate:
@@ -172,8 +174,93 @@ def test_what_a_lost_card_did_not_play_is_not_taken_for_heard(
         sounded = int(np.count_nonzero((heard != 0) | (np.roll(heard, 1) != 0)))
         speech.resume()
         assert speech.wait().heard_samples == 60 * 800
-    _, again = (reply for reply in replies if isinstance(reply, wire.Playing))
+    *_, again = (reply for reply in replies if isinstance(reply, wire.Playing))
     assert 0 < again.at <= sounded
+
+
+def test_its_client_is_told_that_the_card_is_lost_and_where_it_goes_on(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    daemon = start_daemon(SpeakerConfig())
+    replies: list[wire.Reply] = []
+    with Client(daemon.endpoint) as client:
+        speech = client.say("好" * 60, sink="speaker", marks=["viseme"])
+        speech.on_reply = replies.append
+        for _ in range(2):
+            wait_until(lambda: len(card.heard) > 16000)
+            card.present = False
+            wait_until(lambda: not client.status().speaker.available)
+            card.heard.clear()
+            card.present = True
+        assert speech.wait().heard_samples == 60 * 800
+    told = [one for one in replies if isinstance(one, (wire.Playing, wire.Held))]
+    assert len(told) >= 5, "a busy machine may let it stand still once more"
+    assert [type(one) for one in told[::2]] == [wire.Playing] * (len(told) // 2 + 1)
+    assert {one.why for one in told[1::2] if isinstance(one, wire.Held)} == {"speaker_lost"}
+    lost, back = [one.at for one in told[1::2]], [one.at for one in told[2::2]]
+    assert lost == sorted(lost)
+    assert 0 < lost[0] < lost[-1] < 60 * 800
+    for held, playing in zip(lost, back, strict=True):
+        assert held <= playing <= held + 1600, "it goes on where the lost card took the last"
+
+
+def test_what_is_said_while_the_card_is_lost_waits_for_it(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    daemon = start_daemon(SpeakerConfig())
+    with Client(daemon.endpoint) as client:
+        assert client.say("好", sink="speaker").wait().why == "end"
+        card.present = False
+        wait_until(lambda: not client.status().speaker.available)
+        warning = client.say("好" * 3, sink="speaker", priority="important")
+        card.present = True
+        done = warning.wait()
+        assert (done.why, done.heard_samples) == ("end", 3 * 800)
+
+
+def test_a_card_that_stays_away_is_told_with_a_time_and_waited_for(
+    card: Card, start_daemon: Callable[..., LiveDaemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("checks", "delivery"):
+        monkeypatch.setattr(f"daemon.{module}.LOST_GRACE_S", 0.5)
+    daemon = start_daemon(SpeakerConfig())
+    with Client(daemon.endpoint) as client:
+        card.present = False
+        wait_until(lambda: not client.status().speaker.available)
+        with pytest.raises(SpeechError):
+            client.say("好", sink="speaker").wait()
+        with pytest.raises(RefusedError) as refused:
+            client.say("好", sink="speaker")
+        assert refused.value.code == "speaker_unavailable"
+        assert refused.value.retry_s is not None
+        assert 0 < refused.value.retry_s < 11
+        with pytest.raises(RefusedError):
+            client.say("好", sink="speaker", retry_s=0.5)
+        plugged = threading.Timer(1.0, setattr, (card, "present", True))
+        plugged.start()
+        assert client.say("好", sink="speaker", retry_s=30).wait().why == "end"
+
+
+def test_a_speaker_that_is_switched_off_is_not_waited_for(
+    start_daemon: Callable[..., LiveDaemon],
+) -> None:
+    daemon = start_daemon()
+    with Client(daemon.endpoint) as client:
+        with pytest.raises(RefusedError) as refused:
+            client.say("好", sink="speaker", retry_s=30)
+        assert (refused.value.code, refused.value.retry_s) == ("speaker_unavailable", None)
+        assert client.status().refused == 1, "it was asked once"
+
+
+def test_a_card_that_never_was_there_is_not_waited_for(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    card.present = False
+    daemon = start_daemon(SpeakerConfig())
+    with Client(daemon.endpoint) as client:
+        with pytest.raises(RefusedError) as refused:
+            client.say("好", sink="speaker")
+        assert refused.value.retry_s is not None
 
 
 def test_what_is_held_goes_on_on_the_card_that_came_back_at_another_rate(
@@ -194,7 +281,7 @@ def test_what_is_held_goes_on_on_the_card_that_came_back_at_another_rate(
         speech.resume()
         done = speech.wait()
         assert (done.why, done.heard_samples) == ("end", 60 * 800)
-    _, again = (reply for reply in replies if isinstance(reply, wire.Playing))
+    *_, again = (reply for reply in replies if isinstance(reply, wire.Playing))
     assert 0 < again.at < 60 * 800
     sounded = np.count_nonzero(np.frombuffer(bytes(card.heard), "<i2"))
     assert sounded > 0.95 * 3 * (60 * 800 - again.at)
@@ -228,6 +315,25 @@ def test_a_card_that_goes_without_a_word_is_noticed_by_its_silence(
         assert client.status().speaker.reopened == 1
 
 
+def test_a_starved_sound_server_is_waited_for(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    """PulseAudio without a processor holds up to two seconds; opening it anew would not help."""
+    card.name = SERVER
+    daemon = start_daemon(SpeakerConfig())
+    with Client(daemon.endpoint) as client:
+        spoken = client.say("好" * 20, sink="speaker")
+        wait_until(lambda: any(card.heard))
+        card.frozen = True
+        time.sleep(1.5)
+        card.frozen = False
+        assert spoken.wait().heard_samples == 20 * 800
+        assert (card.opened, client.status().speaker.reopened) == (1, 0)
+        card.frozen = True
+        wait_until(lambda: not client.status().speaker.available)
+        card.frozen = False
+
+
 def test_another_device_waits_for_a_lost_one_to_come_back(
     card: Card, start_daemon: Callable[..., LiveDaemon]
 ) -> None:
@@ -237,7 +343,7 @@ def test_another_device_waits_for_a_lost_one_to_come_back(
         wait_until(lambda: not client.status().speaker.available)
         card.present = True
         wait_until(lambda: client.status().speaker.available)
-        assert client.status().speaker.device == "card"
+        assert client.status().speaker.device == CARD
 
 
 def test_an_utterance_goes_on_in_the_fallback_at_the_rate_it_began_with(
@@ -253,7 +359,7 @@ def test_an_utterance_goes_on_in_the_fallback_at_the_rate_it_began_with(
         speaker = client.status().speaker
         assert (speaker.device, speaker.rate, speaker.reopened) == ("null", 48000, 1)
         card.present = True
-        wait_until(lambda: client.status().speaker.device == "card", 15)
+        wait_until(lambda: client.status().speaker.device == CARD, 15)
         assert client.status().speaker.reopened == 1, "nothing was lost this time"
 
 
@@ -262,11 +368,11 @@ def test_the_wanted_card_is_found_although_its_fallback_is_closed_while_idle(
 ) -> None:
     daemon = start_daemon(SpeakerConfig(device="usb", fallback=("",), idle_close_s=1.0))
     with Client(daemon.endpoint) as client:
-        assert client.status().speaker.device == "card"
+        assert client.status().speaker.device == CARD
         time.sleep(1.5)
         card.usb = True
         assert client.say("好", sink="speaker").wait().why == "end"
-        assert client.status().speaker.device == "usb"
+        assert client.status().speaker.device == USB
 
 
 def test_null_as_a_fallback_is_not_closed_for_it_looks_for_better(
@@ -278,7 +384,7 @@ def test_null_as_a_fallback_is_not_closed_for_it_looks_for_better(
         wait_until(lambda: client.status().speaker.device == "null")
         time.sleep(1.5)
         card.present = True
-        wait_until(lambda: client.status().speaker.device == "card")
+        wait_until(lambda: client.status().speaker.device == CARD)
 
 
 def test_how_long_nothing_of_it_gave_a_sign_of_life(
