@@ -67,7 +67,8 @@ class Account:
         """Called with every reply but audio as it comes: `marks`, `playing`, `held`, `done` ...
 
         So a robot moves its lips to what the speaker plays (examples/robot.py). `held` comes also
-        from here, with why="said_again" and at=0: what was told before holds no more.
+        from here, with at=0, since what was told before may hold no more: "connection_lost" while
+        the speaker played it, and "said_again".
         """
         return self._speech.on_reply
 

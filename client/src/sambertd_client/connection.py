@@ -48,7 +48,10 @@ class Connection(ABC, Generic[S]):
     ) -> None:
         self.endpoint = endpoint or client_endpoint()
         self._handshake = Handshake()
-        self._line = Line(self.endpoint, timeout, self._put, self._handshake.failure, wait_s)
+        shaking = self._handshake
+        self._line = Line(
+            self.endpoint, timeout, self._put, shaking.failure, wait_s, shaking.losses
+        )
         try:
             given = credentials(self.endpoint, server_key, key_file)
         except KeyFileError:
@@ -60,8 +63,8 @@ class Connection(ABC, Generic[S]):
             self._socket.setsockopt(option, value)
         if given is not None:
             given.apply(self._socket)
-        if self.endpoint.startswith("tcp://"):
-            self._handshake.watch(self._socket, given)
+        shaken = self.endpoint.startswith("tcp://")
+        self._handshake.watch(self._socket, given, shaken=shaken)
         try:
             self._socket.connect(self.endpoint)
         except zmq.ZMQError as error:

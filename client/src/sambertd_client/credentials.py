@@ -14,7 +14,7 @@ import zmq
 from .errors import KeyFileError
 from .keyfile import AnyPath, checked_public, read_key
 
-EVENTS = (
+HANDSHAKES = (
     zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -71,18 +71,19 @@ def credentials(
 
 
 class Handshake:
-    """Whether a socket gets in."""
+    """Whether a socket gets in, and how often it was cut off."""
 
     def __init__(self) -> None:
+        self._losses = 0
         self._socket: Any = None
         self._monitor: Any = None
         self._given: Credentials | None = None
         self._last = 0
 
-    def watch(self, socket: Any, given: Credentials | None) -> None:
-        """Before it connects."""
+    def watch(self, socket: Any, given: Credentials | None, *, shaken: bool) -> None:
+        """Before it connects. shaken: it may be refused."""
         address = f"inproc://handshake-{id(self)}"
-        socket.monitor(address, EVENTS)
+        socket.monitor(address, zmq.EVENT_DISCONNECTED | (HANDSHAKES if shaken else 0))
         self._socket, self._given = socket, given
         self._monitor = zmq.Socket(socket.context, zmq.PAIR)  # blocking, also of an asyncio context
         self._monitor.setsockopt(zmq.LINGER, 0)
@@ -90,12 +91,7 @@ class Handshake:
 
     def failure(self) -> str:
         """Why the last try to get in failed, and what helps; "": it did not fail."""
-        if self._monitor is None:
-            return ""
-        with suppress(zmq.Again):
-            while True:
-                frames = self._monitor.recv_multipart(zmq.NOBLOCK)
-                self._last, _ = EVENT.unpack(frames[0])
+        self._look()
         if self._last in (0, zmq.EVENT_HANDSHAKE_SUCCEEDED):
             return ""
         if self._given is None:
@@ -112,6 +108,22 @@ class Handshake:
             "no encrypted connection could be made: the daemon's key is another one (what "
             "`sambertctl keys server` prints on its box), or it takes no keys there"
         )
+
+    def losses(self) -> int:
+        """How often a connection has ended."""
+        self._look()
+        return self._losses
+
+    def _look(self) -> None:
+        if self._monitor is None:
+            return
+        with suppress(zmq.Again):
+            while True:
+                event, _ = EVENT.unpack(self._monitor.recv_multipart(zmq.NOBLOCK)[0])
+                if event == zmq.EVENT_DISCONNECTED:
+                    self._losses += 1
+                else:
+                    self._last = event
 
     def close(self) -> None:
         if self._monitor is not None:

@@ -35,7 +35,8 @@ class Line:
     """Sorts what comes into the inboxes of the requests it answers.
 
     `put` sends a frame and tells whether it could; `refused` why the daemon does not let us in, or
-    ""; `timeout` and `wait_s` are in seconds, as of `Client`.
+    ""; `timeout` and `wait_s` are in seconds, as of `Client`; `losses` tells how often a
+    connection has ended.
     """
 
     def __init__(
@@ -45,13 +46,14 @@ class Line:
         put: Callable[[bytes], bool],
         refused: Callable[[], str] = str,
         wait_s: float = 0.0,
+        losses: Callable[[], int] = int,
     ) -> None:
         self.endpoint = endpoint
         self.timeout, self.wait_s = timeout, wait_s
         self.inboxes: dict[str, Inbox] = {}
         self.closed = False
         self.subscription = ""  # the id of the newest: a connection has one
-        self._put, self._refused = put, refused
+        self._put, self._refused, self.losses = put, refused, losses
         self._is_local = endpoint.startswith("ipc://")  # there we know whether anybody listens
         self._met = False  # a daemon has been there, and not been missed since
         self._token = os.urandom(4).hex()  # ids differ between clients: logs and cancel name them
@@ -194,17 +196,21 @@ class Line:
         instance: str,
         check_s: float,
         bell: Bell | None = None,
-        look_s: float = LOOK_S,
+        losses: int | None = None,
     ) -> Steps[None]:
         """Wait for speech: returns when something has come, its inbox is gone, or the bell rings.
 
         instance: of the daemon that speaks it. Silence is fine while that one says every
-        `check_s` that it is live, and every `look_s` somebody listens there. Raises NoDaemonError.
+        `check_s` that it is live. losses: lips move to it; returns at once where there are others.
+        Raises NoDaemonError.
         """
         deadline = time.monotonic() + check_s
+        look_s = LOOK_S if losses is None else SOUNDING_S
         while self._is_silent(request_id) and not (bell and bell.rings):
             if (yield Wait(request_id, min(deadline, time.monotonic() + look_s), bell)):
                 continue
+            if losses not in (None, self.losses()):
+                return
             if (yield from self._is_gone(request_id)):
                 text = (
                     "the daemon has gone and the speech was cut off; start `sambertd`, say it again"

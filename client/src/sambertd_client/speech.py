@@ -22,7 +22,7 @@ from .errors import (
     RefusedError,
     SpeechError,
 )
-from .line import LOOK_S, SOUNDING_S, Line, rest
+from .line import LOOK_S, Line, rest
 from .steps import Bell, Look, Steps
 
 PIECE_CHARS = 500  # appended at once at most
@@ -66,6 +66,7 @@ class Speech:
         self.ttfa_ms: float | None = None
         self.marks: list[wire.Mark] = []
         self._told_again = False  # its marks may come anew
+        self._losses = 0  # of the connection, before it was accepted
         self._sounds = False  # somebody moves lips to it: soon to be told that it does not
         self.on_reply: Callable[[wire.Reply], None] | None = None
 
@@ -209,7 +210,7 @@ class Speech:
         self._told_again = same and self._say.sink in ("speaker", "none")  # or it goes on there
         if not self._told_again:
             self.marks.clear()
-        self.accepted = accepted
+        self.accepted, self._losses = accepted, self._line.losses()
         self.begun += 1
 
     def _keep(self, marks: list[wire.Mark]) -> None:
@@ -227,9 +228,11 @@ class Speech:
         if self.done is None and self.id not in self._line.inboxes:
             raise NoDaemonError("this utterance was lost or let go; say it again", GONE)
         check_s = LOOK_S if self._retry_s else self._line.timeout
-        look_s = SOUNDING_S if self._sounds else LOOK_S
-        yield from self._line.listen(self.id, self.accepted.instance, check_s, bell, look_s)
+        losses = self._losses if self._sounds else None
+        yield from self._line.listen(self.id, self.accepted.instance, check_s, bell, losses)
         inbox = self._line.inboxes.get(self.id)
+        if not inbox and losses not in (None, self._line.losses()):
+            self._note(wire.Held(id=self.id, why="connection_lost"))
         return inbox.popleft() if inbox else None
 
     def _note(self, reply: wire.Reply) -> None:

@@ -75,7 +75,7 @@ class Playing(Message, tag="playing", kw_only=True, frozen=True):
 class Held(Message, tag="held", kw_only=True, frozen=True):
     """It stands still, whoever paused it: no more comes from sample `at` on, until it goes on."""
 
-    why: str  # "paused", "speaker_lost"; "said_again" is a client's own word
+    why: str  # "paused", "speaker_lost"; a client itself: "connection_lost", "said_again"
     at: int = 0  # the sample that its sink was to get next
     text: Optional[str] = None  # for people
 
