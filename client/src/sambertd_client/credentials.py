@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,13 +116,12 @@ class Handshake:
     def _look(self) -> None:
         if self._monitor is None:
             return
-        with suppress(zmq.Again):
-            while True:
-                event, _ = EVENT.unpack(self._monitor.recv_multipart(zmq.NOBLOCK)[0])
-                if event == zmq.EVENT_DISCONNECTED:
-                    self._losses += 1
-                else:
-                    self._last = event
+        while self._monitor.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            event, _ = EVENT.unpack(self._monitor.recv_multipart(zmq.NOBLOCK)[0])
+            if event == zmq.EVENT_DISCONNECTED:
+                self._losses += 1
+            else:
+                self._last = event
 
     def close(self) -> None:
         if self._monitor is not None:

@@ -209,7 +209,7 @@ class Line:
         while self._is_silent(request_id) and not (bell and bell.rings):
             if (yield Wait(request_id, min(deadline, time.monotonic() + look_s), bell)):
                 continue
-            if losses not in (None, self.losses()):
+            if losses is not None and self.losses() != losses:
                 return
             if (yield from self._is_gone(request_id)):
                 text = (

@@ -231,7 +231,7 @@ class Speech:
         losses = self._losses if self._sounds else None
         yield from self._line.listen(self.id, self.accepted.instance, check_s, bell, losses)
         inbox = self._line.inboxes.get(self.id)
-        if not inbox and losses not in (None, self._line.losses()):
+        if not inbox and losses is not None and self._line.losses() != losses:
             self._note(wire.Held(id=self.id, why="connection_lost"))
         return inbox.popleft() if inbox else None
 
