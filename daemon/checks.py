@@ -8,13 +8,15 @@ from sambertd_client import protocol as wire
 
 from daemon.config import Limits
 from daemon.markup import spoken_chars
-from daemon.playback import Speaker
+from daemon.playback import LOST_GRACE_S, Speaker
 from daemon.reports import Life
 from daemon.scheduler import RefusedError
 from daemon.speaking_voice import SpeakingVoice
 from daemon.voices import Shelf
 from engines.errors import LexiconError
 from engines.text.lexicon import Entry, Lexicon
+
+LOADING_S = 1.0  # after which somebody may ask again
 
 
 def check(
@@ -35,15 +37,16 @@ def check(
     if say.sink != "client" and (say.format != wire.FORMAT or say.rate is not None):
         text = f'format and rate are for sink "client", not {say.sink!r}; leave them out'
         raise RefusedError(wire.BAD_FIELD, text)
-    if say.sink in ("speaker", "both") and not speaker.state.available:
-        raise RefusedError(wire.SPEAKER_UNAVAILABLE, speaker.state.reason)
+    if say.sink in ("speaker", "both") and (reason := speaker.missing_for(LOST_GRACE_S)):
+        raise RefusedError(wire.SPEAKER_UNAVAILABLE, reason, speaker.retry_s)
     return voice
 
 
 def check_state(life: Life) -> None:
     """Raises RefusedError where nothing can be spoken now."""
     if life.state == "loading":
-        raise RefusedError(wire.NOT_READY, f"the daemon is {life.detail}; try again in a second")
+        text = f"the daemon is {life.detail}; try again in a second"
+        raise RefusedError(wire.NOT_READY, text, LOADING_S)
     if life.state == "stopping":
         raise RefusedError(wire.SHUTTING_DOWN, "the daemon is shutting down")
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from itertools import islice
 
+from msgspec.structs import replace
 from sambertd_client import protocol as wire
 
 from daemon import marking
@@ -18,16 +19,17 @@ from daemon.events import Events, Post
 from daemon.heard import Heard
 from daemon.keys import Keys
 from daemon.pace import Pace
-from daemon.playback import Speaker
+from daemon.playback import LOST_GRACE_S, Speaker
 from daemon.precedence import first_on_air
 from daemon.progress import Progress
 from daemon.scheduler import Scheduler
+from daemon.standstill import Standstill
 from daemon.stats import Stats
 from daemon.stream import Finish, Stream
 from daemon.transport import Delivery
 
 log = logging.getLogger(__name__)
-LOST_GRACE_S = 5.0  # how long an utterance waits for a lost sound card
+STANDS = "the sound card takes no samples at the moment"
 
 
 class Deliverer:
@@ -45,6 +47,7 @@ class Deliverer:
         self._sounds: bool | None = None  # whether there was a speaker when we last looked
         self._on_air: Stream | None = None
         self._heard: Heard | None = None  # of what is on the air
+        self._standstill = Standstill(speaker)
         self._tail_written = False
 
     @property
@@ -88,6 +91,7 @@ class Deliverer:
         self._tell_speaker()
         for stream in self._scheduler:
             self._tell_start(stream)
+            self._tell_paused(stream, stream.samples)
             self._progress.tell(stream, now)
         while finished := self._scheduler.take_finished():  # a `done` may find its client gone
             for finish in finished:
@@ -176,6 +180,7 @@ class Deliverer:
         stream.on_air, self._on_air = False, None
         stream.heard = heard.count(now)
         if not stream.ended:
+            self._tell_paused(stream, self._handed(stream, heard))
             heard.take_back(now)
 
     def _play(self, stream: Stream, now: float) -> None:
@@ -196,12 +201,28 @@ class Deliverer:
             if stream.playing_ms is None:
                 stream.first_audio = speaker.started_at
                 stream.playing_ms = 1000 * (speaker.started_at - stream.admitted)
+            self._standstill.begin()
             self._tell_playing(stream, heard.first)
+        self._follow_card(stream, heard, now)
         if stream.made and not stream.outbox and not self._tail_written:
             self._tail_written = speaker.end()
         if self._tail_written and speaker.drained(now):
             self._on_air = None
             self._scheduler.played(stream)
+
+    def _handed(self, stream: Stream, heard: Heard) -> int:
+        """The sample that the card is to get next."""
+        return min(stream.samples, heard.first + self._speaker.handed)
+
+    def _follow_card(self, stream: Stream, heard: Heard, now: float) -> None:
+        """Tell whoever moves lips that its card was lost, and where a card goes on with it."""
+        if not stream.announced:
+            return
+        if self._standstill.begins(now):
+            reason = self._speaker.state.reason or STANDS
+            self._tell_held(stream, "speaker_lost", self._handed(stream, heard), reason)
+        elif (went_on := self._standstill.ends(now)) is not None:
+            self._tell_playing(stream, heard.went_on(*went_on))
 
     def _check_lost(self, stream: Stream) -> None:
         reason = self._speaker.lost_for(LOST_GRACE_S)
@@ -211,11 +232,27 @@ class Deliverer:
     def catch_up(self, stream: Stream, now: float) -> None:
         """Tell whoever took a stream over what was told before and still holds."""
         stream.progress = None
-        if stream.sounds and stream.announced and self._heard is not None:
+        if stream.held is not None:
+            stream.held = replace(stream.held, id=stream.id)
+            self.reply(stream.client, stream.held)
+        elif stream.sounds and stream.announced and self._heard is not None:
             self._tell_playing(stream, self._heard.handed(now))
+
+    def _tell_paused(self, stream: Stream, at: int) -> None:
+        """Once for each pause, whoever asked for it."""
+        if stream.paused_since not in (None, stream.pause_told):
+            stream.pause_told = stream.paused_since
+            self._tell_held(stream, "paused", at)
+        elif stream.held is not None and not (stream.paused or stream.plays):
+            stream.held = None  # it goes on by itself
+
+    def _tell_held(self, stream: Stream, why: str, at: int, text: str | None = None) -> None:
+        stream.held = wire.Held(id=stream.id, why=why, at=at, text=text)
+        self.reply(stream.client, stream.held)
 
     def _tell_playing(self, stream: Stream, at: int) -> None:
         assert stream.playing_ms is not None, "it has not sounded"
+        stream.held = None
         self.reply(stream.client, wire.Playing(id=stream.id, ttfa_ms=stream.playing_ms, at=at))
 
     def hand_over(self, stream: Stream) -> None:

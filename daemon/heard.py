@@ -34,6 +34,11 @@ class Heard:
         if self._since is None:
             self._since = at
 
+    def went_on(self, at: float, samples: int) -> int:
+        """A card took samples again, when so many had been given to a lost one; the first of it."""
+        self._base, self._since = max(self._base, self.first + samples), at
+        return self._base
+
     def took(self, samples: int, now: float) -> None:
         """So many samples has the card been given in all, this time; asked again and again."""
         taken = self.first + samples

@@ -25,6 +25,7 @@ BETTER_S = 30.0  # between two looks for a better device; each closes the one in
 CARD_S = 0.5  # without a sign of life from a card, until it counts as unplugged
 SERVER_S = 2.5  # from a sound server: one that was starved may hold what it has for two seconds
 REST_S = 0.5  # without speech, before other settings count
+OPENING_S = 0.5  # about what it takes to open one
 OF_DEVICE = ("enabled", "device", "fallback", "latency_s", "channels")
 LOST = "the sound card was lost; it is opened again when it is back"
 FROZEN = "the sound card opens and then takes no samples; plug it in anew, or restart its server"
@@ -74,6 +75,7 @@ class Keeper:
         self._asked_at = 0.0
         self._beat = 0.0  # this thread's own
         self._delay = FIRST_RETRY_S
+        self._next_try = 0.0
         self._finished = False
         self._stop = threading.Event()
         self._nudge = threading.Event()
@@ -129,6 +131,17 @@ class Keeper:
         lost = not state.available or bool(self._frozen)
         over = time.monotonic() - self.unavailable_since >= seconds
         return (state.reason or FROZEN) if lost and over else ""
+
+    def missing_for(self, seconds: float) -> str:
+        """As `lost_for`, for what is still to be taken on: one that never opened is not awaited."""
+        return self.lost_for(0.0 if self._lost_at is None else seconds)
+
+    @property
+    def retry_s(self) -> float | None:
+        """Seconds until it has tried again to open a device; None: it does not try any more."""
+        if not (self._config.enabled and self._thread.is_alive()):
+            return None
+        return max(0.0, self._next_try - time.monotonic()) + OPENING_S
 
     def _on_finished(self) -> None:
         self._finished = True
@@ -193,11 +206,9 @@ class Keeper:
         except NoPortAudioError:
             raise
         except SpeakerError as error:
-            gone, self._asleep = self.state.available, False
-            self._set_unavailable(str(error))
+            gone, self._asleep = self.state.available, False  # one that was closed on purpose
+            self._set_unavailable(str(error), lost=gone)
             self._frozen.clear()  # a card that is not there is none that hangs
-            if gone:  # it was closed on purpose
-                self._lost_at = now
             self._back_off(now)
             self._outputs.rescan()
         else:
@@ -206,7 +217,9 @@ class Keeper:
     def _back_off(self, now: float) -> None:
         """Wait before the next try, each time longer, but not beyond the patience with a device."""
         rest = 0.0 if self._lost_at is None else self._lost_at + PATIENCE_S - now
-        self._stop.wait(min(self._delay, rest) if rest > 0 else self._delay)
+        pause = min(self._delay, rest) if rest > 0 else self._delay
+        self._next_try = now + pause
+        self._stop.wait(pause)
         self._delay = min(2 * self._delay, LAST_RETRY_S)
 
     def _open(self, rate: int, *, only_first: bool) -> Output:
@@ -250,8 +263,7 @@ class Keeper:
             self._outputs.rescan()
 
     def _lose(self, output: Output, now: float, *, frozen: bool) -> None:
-        self._set_unavailable(FROZEN if frozen else LOST)
-        self._lost_at = now if self._lost_at is None else self._lost_at
+        self._set_unavailable(FROZEN if frozen else LOST, lost=True)
         self._shut()
         if frozen:
             self._frozen.add(output.place)
@@ -269,9 +281,11 @@ class Keeper:
         if output is not None:
             output.shut()
 
-    def _set_unavailable(self, reason: str) -> None:
+    def _set_unavailable(self, reason: str, *, lost: bool = False) -> None:
         if self.state.available and self._lost_at is None:
             self.unavailable_since = time.monotonic()
+        if lost and self._lost_at is None:  # before `state`: who looks sees that it was there
+            self._lost_at = time.monotonic()
         if reason != self.state.reason:
             log.warning("no speaker: %s", reason)
         self.state = SpeakerState(False, rate=self.state.rate, reason=reason)

@@ -21,6 +21,7 @@ from daemon.ring import Ring, Samples
 
 FADE_S = 0.008
 PAUSE_S = 2.0  # after so much silence an amplifier or a Bluetooth link may have gone to sleep
+LOST_GRACE_S = 5.0  # how long what was said waits for a lost sound card
 BLOCK = 4096  # samples copied to all channels at once
 
 
@@ -45,11 +46,14 @@ class Speaker:
         self._end: int | None = None
         self._started_at: float | None = None
         self._handed_at: float | None = -math.inf
+        self.opened = 0  # how often a device was
+        self._taken_at: tuple[float, int] | None = None  # when that took its first, and the ring's
         self._keeper = Keeper(config, self, wake)
         self.start = self._keeper.start
         self.ready = self._keeper.ready
         self.silent_s = self._keeper.silent_s
         self.lost_for = self._keeper.lost_for
+        self.missing_for = self._keeper.missing_for
 
     @property
     def settled(self) -> bool:
@@ -59,6 +63,11 @@ class Speaker:
     @property
     def state(self) -> SpeakerState:
         return self._keeper.state
+
+    @property
+    def retry_s(self) -> float | None:
+        """Seconds until it has tried again to open a device; None: it does not try any more."""
+        return self._keeper.retry_s
 
     @property
     def reopened(self) -> int:
@@ -158,8 +167,22 @@ class Speaker:
     @property
     def handed(self) -> int:
         """Samples of this utterance, at the rate of its PCM, that were handed to the card."""
+        return self._of_utterance(self._ring_used.read)
+
+    def _of_utterance(self, read: int) -> int:
         source, card = self._rates
-        return max(0, self._ring_used.read - self._begin) * source // card
+        return max(0, read - self._begin) * source // card
+
+    @property
+    def went_on(self) -> tuple[float, int] | None:
+        """When the device that was opened last took samples first, and what `handed` was then.
+
+        None: it has not yet, or has another rate.
+        """
+        taken_at = self._taken_at
+        if taken_at is None or self._ring_used is not self._ring:
+            return None
+        return taken_at[0], self._of_utterance(taken_at[1])
 
     def drained(self, now: float) -> bool:
         """Whether the utterance that has ended was played to its last sample."""
@@ -173,6 +196,8 @@ class Speaker:
             if self._handed_at is None and self._end is not None:  # the rest is read by nobody
                 self._handed_at = time.monotonic()
         self._cold = True
+        self._taken_at = None
+        self.opened += 1
         self.beat = time.monotonic()
 
     def idle_s(self, now: float) -> float:
@@ -184,6 +209,8 @@ class Speaker:
         """From the device's thread: the next `frames` samples of each channel."""
         self.beat = now = time.monotonic()
         ring, out = self._ring, np.frombuffer(outdata, np.int16)
+        if self._taken_at is None:
+            self._taken_at = now, ring.read
         if len(out) == frames:
             audio = ring.fill(out)
         else:

@@ -29,6 +29,7 @@ CAPABILITIES = (
     "rate",
     "append",
     "pause",
+    "held",
     "marks",
     "progress",
     "warnings",

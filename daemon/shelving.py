@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sambertd_client import protocol as wire
 
 from daemon.building import Build, Builder, State
-from daemon.checks import unknown
+from daemon.checks import check_state, unknown
 from daemon.config import EngineConfig
 from daemon.delivery import Deliverer
 from daemon.lexicons import Lexicons
@@ -199,11 +199,7 @@ class Shelving:
 
     def check_ready(self) -> None:
         """Raises RefusedError where voices cannot change now."""
-        if self._life.state == "stopping":
-            raise RefusedError(wire.SHUTTING_DOWN, "the daemon is shutting down")
-        if self._life.state == "loading":
-            text = f"the daemon is {self._life.detail}; try again in a second"
-            raise RefusedError(wire.NOT_READY, text)
+        check_state(self._life)
 
     def _folder_of(self, name: str) -> Path:
         """The folder of a pack; a name that could lead elsewhere is refused with RefusedError."""

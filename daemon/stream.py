@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sambertd_client.protocol import Policy, Priority, Progress, Scope, Sink, Why
+from sambertd_client.protocol import Held, Policy, Priority, Progress, Scope, Sink, Why
 
 from daemon.warned import Warnings
 from engines.marks import SpeechMark
@@ -60,6 +60,8 @@ class Stream:
     playing_ms: float | None = None  # from `say` to its first sound on the speaker
     told: bool = False  # the event that it has started was sent
     paused_since: float | None = None
+    pause_told: float | None = None  # the `paused_since` that its client knows of
+    held: Held | None = None  # `held` was sent, and it has not gone on
     sample_bytes: int = 2
     outbox: deque[Piece] = field(default_factory=deque)
     copies: deque[Piece] = field(default_factory=deque)  # for the client, with sink="both"

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterable
 
-from sambertd_client import AsyncClient, AsyncUtterance
+from sambertd_client import AsyncClient, AsyncUtterance, SambertdError
 from sambertd_client import protocol as wire
 
 
@@ -26,6 +27,13 @@ async def main() -> None:
 
 
 async def speak(voice: AsyncClient, line: str) -> None:
+    try:
+        await follow(voice, line)
+    except SambertdError as error:  # an emotion the voice does not have, say
+        print(f"[{error}]", flush=True)
+
+
+async def follow(voice: AsyncClient, line: str) -> None:
     emotion, _, text = line.rpartition(": ")
     latency_s = (await voice.status()).speaker.latency_ms / 1000
     speech = await voice.say(
@@ -41,30 +49,46 @@ async def speak(voice: AsyncClient, line: str) -> None:
 class Lips:
     """Follows the words: they are told ahead of the sound, and `playing` when it begins.
 
-    After a pause `playing` comes again, and tells at which sample it goes on.
+    `held` tells that it stands still: somebody paused it, the sound card was lost, or it will be
+    said again. Where it goes on `playing` comes again, and tells from which sample: what was told
+    from there on is planned anew.
     """
 
     def __init__(self, speech: AsyncUtterance, latency_s: float) -> None:
         self.speech, self.latency_s = speech, latency_s
-        self.began: float | None = None  # when its first sample is heard
-        self.timers: list[asyncio.TimerHandle] = []
-        speech.on_reply = self.follow
+        self.began: float | None = None  # when its first sample is heard, while it sounds
+        self.timers: list[tuple[int, asyncio.TimerHandle]] = []
+        speech.on_reply = self.hear
 
-    def follow(self, reply: wire.Reply) -> None:
-        loop, rate = asyncio.get_running_loop(), self.speech.rate
+    def hear(self, reply: wire.Reply) -> None:
         if isinstance(reply, wire.Playing):
-            self.rest()
-            self.began = loop.time() + self.latency_s - reply.at / rate
-            told = [mark for mark in self.speech.marks if mark.at >= reply.at]
-        else:
-            told = reply.marks if isinstance(reply, wire.Marks) else []
-        if self.began is not None:
-            for mark in told:
-                self.timers.append(loop.call_at(self.began + mark.at / rate, print, mark.text))
+            self.rest(reply.at)
+            now = asyncio.get_running_loop().time()
+            self.began = now + self.latency_s - reply.at / self.speech.rate
+            self.plan(mark for mark in self.speech.marks if mark.at >= reply.at)
+        elif isinstance(reply, wire.Held):
+            self.rest(reply.at)  # what stands before that is on its way to the ear
+            self.began = None
+        elif isinstance(reply, wire.Marks):
+            self.plan(reply.marks)
 
-    def rest(self) -> None:
-        for timer in self.timers:
-            timer.cancel()
+    def plan(self, marks: Iterable[wire.Mark]) -> None:
+        if self.began is None:
+            return
+        for mark in marks:
+            at = self.began + mark.at / self.speech.rate
+            timer = asyncio.get_running_loop().call_at(at, self.show, mark)
+            self.timers.append((mark.at, timer))
+
+    def rest(self, start: int = 0) -> None:
+        """From this sample on nothing is shown."""
+        for at, timer in self.timers:
+            if at >= start:
+                timer.cancel()
+        self.timers = [planned for planned in self.timers if not planned[1].cancelled()]
+
+    def show(self, mark: wire.Mark) -> None:
+        print(mark.text, flush=True)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ EVERY_REPLY: list[wire.Message] = [
     wire.Accepted(id="1", voice="v", rate=16000, position=0, instance="i"),
     wire.Audio(id="1", seq=3, at=2400, sentence=1),
     wire.Playing(id="1", ttfa_ms=12.5),
+    wire.Held(id="1", why="paused", at=800),
     wire.Done(id="1", why="error", code="internal", text="it broke"),
     wire.Cancelled(id="1", ids=["a", "b"]),
     wire.Done(id="1", why="superseded", samples=800, heard_samples=200),

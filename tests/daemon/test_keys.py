@@ -100,6 +100,8 @@ def test_a_paused_one_stays_paused(client: Client, raw_client: Connect) -> None:
     client.pause(first.id)
     accepted = raw.ask("say", text="好" * 20, sink="speaker", key="k")
     assert (accepted["t"], accepted["start_s"]) == ("accepted", None)
+    held = raw.receive()[0]
+    assert (held["t"], held["why"]) == ("held", "paused")
     assert raw.silent()
     assert raw.ask("resume", id="r", target="1")["ids"] == ["1"]
     told = [raw.receive()[0] for _ in range(2)]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sambertd_client import Client, SpeechError
+from sambertd_client import Client, RefusedError, SpeechError
 from sambertd_client import protocol as wire
 
 from daemon.config import SpeakerConfig
@@ -174,8 +174,93 @@ def test_what_a_lost_card_did_not_play_is_not_taken_for_heard(
         sounded = int(np.count_nonzero((heard != 0) | (np.roll(heard, 1) != 0)))
         speech.resume()
         assert speech.wait().heard_samples == 60 * 800
-    _, again = (reply for reply in replies if isinstance(reply, wire.Playing))
+    *_, again = (reply for reply in replies if isinstance(reply, wire.Playing))
     assert 0 < again.at <= sounded
+
+
+def test_its_client_is_told_that_the_card_is_lost_and_where_it_goes_on(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    daemon = start_daemon(SpeakerConfig())
+    replies: list[wire.Reply] = []
+    with Client(daemon.endpoint) as client:
+        speech = client.say("好" * 60, sink="speaker", marks=["viseme"])
+        speech.on_reply = replies.append
+        for _ in range(2):
+            wait_until(lambda: len(card.heard) > 16000)
+            card.present = False
+            wait_until(lambda: not client.status().speaker.available)
+            card.heard.clear()
+            card.present = True
+        assert speech.wait().heard_samples == 60 * 800
+    told = [one for one in replies if isinstance(one, (wire.Playing, wire.Held))]
+    assert len(told) >= 5, "a busy machine may let it stand still once more"
+    assert [type(one) for one in told[::2]] == [wire.Playing] * (len(told) // 2 + 1)
+    assert {one.why for one in told[1::2] if isinstance(one, wire.Held)} == {"speaker_lost"}
+    lost, back = [one.at for one in told[1::2]], [one.at for one in told[2::2]]
+    assert lost == sorted(lost)
+    assert 0 < lost[0] < lost[-1] < 60 * 800
+    for held, playing in zip(lost, back, strict=True):
+        assert held <= playing <= held + 1600, "it goes on where the lost card took the last"
+
+
+def test_what_is_said_while_the_card_is_lost_waits_for_it(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    daemon = start_daemon(SpeakerConfig())
+    with Client(daemon.endpoint) as client:
+        assert client.say("好", sink="speaker").wait().why == "end"
+        card.present = False
+        wait_until(lambda: not client.status().speaker.available)
+        warning = client.say("好" * 3, sink="speaker", priority="important")
+        card.present = True
+        done = warning.wait()
+        assert (done.why, done.heard_samples) == ("end", 3 * 800)
+
+
+def test_a_card_that_stays_away_is_told_with_a_time_and_waited_for(
+    card: Card, start_daemon: Callable[..., LiveDaemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("checks", "delivery"):
+        monkeypatch.setattr(f"daemon.{module}.LOST_GRACE_S", 0.5)
+    daemon = start_daemon(SpeakerConfig())
+    with Client(daemon.endpoint) as client:
+        card.present = False
+        wait_until(lambda: not client.status().speaker.available)
+        with pytest.raises(SpeechError):
+            client.say("好", sink="speaker").wait()
+        with pytest.raises(RefusedError) as refused:
+            client.say("好", sink="speaker")
+        assert refused.value.code == "speaker_unavailable"
+        assert refused.value.retry_s is not None
+        assert 0 < refused.value.retry_s < 11
+        with pytest.raises(RefusedError):
+            client.say("好", sink="speaker", retry_s=0.5)
+        plugged = threading.Timer(1.0, setattr, (card, "present", True))
+        plugged.start()
+        assert client.say("好", sink="speaker", retry_s=30).wait().why == "end"
+
+
+def test_a_speaker_that_is_switched_off_is_not_waited_for(
+    start_daemon: Callable[..., LiveDaemon],
+) -> None:
+    daemon = start_daemon()
+    with Client(daemon.endpoint) as client:
+        with pytest.raises(RefusedError) as refused:
+            client.say("好", sink="speaker", retry_s=30)
+        assert (refused.value.code, refused.value.retry_s) == ("speaker_unavailable", None)
+        assert client.status().refused == 1, "it was asked once"
+
+
+def test_a_card_that_never_was_there_is_not_waited_for(
+    card: Card, start_daemon: Callable[..., LiveDaemon]
+) -> None:
+    card.present = False
+    daemon = start_daemon(SpeakerConfig())
+    with Client(daemon.endpoint) as client:
+        with pytest.raises(RefusedError) as refused:
+            client.say("好", sink="speaker")
+        assert refused.value.retry_s is not None
 
 
 def test_what_is_held_goes_on_on_the_card_that_came_back_at_another_rate(
@@ -196,7 +281,7 @@ def test_what_is_held_goes_on_on_the_card_that_came_back_at_another_rate(
         speech.resume()
         done = speech.wait()
         assert (done.why, done.heard_samples) == ("end", 60 * 800)
-    _, again = (reply for reply in replies if isinstance(reply, wire.Playing))
+    *_, again = (reply for reply in replies if isinstance(reply, wire.Playing))
     assert 0 < again.at < 60 * 800
     sounded = np.count_nonzero(np.frombuffer(bytes(card.heard), "<i2"))
     assert sounded > 0.95 * 3 * (60 * 800 - again.at)

@@ -37,6 +37,17 @@ def until_playing(utterance: Utterance) -> None:
         list(utterance._take())
 
 
+def until_told(utterance: Utterance, replies: list[wire.Reply], kind: type[wire.Message]) -> None:
+    """The last of `playing` and `held` is of this kind."""
+
+    def last() -> type[wire.Message] | None:
+        kinds = [type(one) for one in replies if isinstance(one, (wire.Playing, wire.Held))]
+        return kinds[-1] if kinds else None
+
+    while last() is not kind:
+        list(utterance._take())
+
+
 def sounds(card: QuietCard) -> int:
     """Samples of the tone, which is never zero twice in a row."""
     pcm = np.frombuffer(bytes(card.heard), "<i2")
@@ -115,6 +126,68 @@ def test_a_client_gets_nothing_while_it_is_paused(client: Client) -> None:
     for _ in range(4):
         client._line.send(wire.Credit(id=spoken.id))
     assert len(got + spoken.read()) == 60 * 2 * CHUNK
+
+
+def test_its_owner_is_told_that_another_client_holds_it(client: Client) -> None:
+    replies: list[wire.Reply] = []
+    spoken = client.say("好" * 40, sink="speaker", marks=["word"])
+    spoken.on_reply = replies.append
+    until_playing(spoken)
+    with Client(client.endpoint) as other:
+        for _ in range(2):
+            until_told(spoken, replies, wire.Playing)
+            time.sleep(0.4)
+            assert other.pause(spoken.id, scope="all").ids == [spoken.id]
+            until_told(spoken, replies, wire.Held)
+            assert other.pause(spoken.id, scope="all").ids == [], "it is told once"
+            other.resume(spoken.id, scope="all")
+        assert spoken.wait().why == "end"
+    told = [one for one in replies if isinstance(one, (wire.Playing, wire.Held))]
+    assert [type(one) for one in told] == [wire.Playing, wire.Held] * (len(told) // 2) + [
+        wire.Playing
+    ]
+    pauses = [n for n, one in enumerate(told) if isinstance(one, wire.Held) and one.why == "paused"]
+    assert len(pauses) == 2
+    for number in pauses:
+        playing, held, again = (one.at for one in told[number - 1 : number + 2])
+        assert playing < held < 40 * CHUNK
+        assert again <= held <= again + CHUNK + 0.2 * RATE, "the word, and what the card held"
+    assert [mark.at for mark in spoken.marks] == [n * CHUNK for n in range(40)], "all are kept"
+
+
+def test_what_waits_or_goes_to_a_client_is_told_too(client: Client) -> None:
+    held: dict[str, list[int]] = {"waits": [], "streams": []}
+    with Client(client.endpoint) as other:
+        client.say("好" * 20, sink="speaker")
+        waits = client.say("好" * 3, sink="speaker")
+        streams = client.say("慢" * 10)
+        first = next(iter(streams))
+        for name, one in (("waits", waits), ("streams", streams)):
+            one.on_reply = lambda reply, name=name: (
+                held[name].append(reply.at) if isinstance(reply, wire.Held) else None
+            )
+        other.pause(scope="all")
+        time.sleep(0.1)
+        other.resume(scope="all")
+        rest = streams.read()
+        assert waits.wait().why == "end"
+    assert len(first + rest) == 2 * 10 * CHUNK
+    assert held["waits"] == [0]
+    assert len(held["streams"]) == 1
+
+
+def test_who_takes_it_over_is_told_that_it_is_held(client: Client) -> None:
+    replies: list[wire.Reply] = []
+    first = client.say("好" * 40, sink="speaker", key="k")
+    until_playing(first)
+    client.pause(first.id)
+    with Client(client.endpoint) as other:
+        again = other.say("好" * 40, sink="speaker", key="k")
+        again.on_reply = replies.append
+        until_told(again, replies, wire.Held)
+        other.resume(again.id)
+        assert again.wait().why == "end"
+    assert [type(one) for one in replies[:2]] == [wire.Held, wire.Playing]
 
 
 def test_paused_for_too_long_is_cancelled(client: Client) -> None:

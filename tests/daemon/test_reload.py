@@ -365,6 +365,7 @@ class TestOnARealSink:
                     with pytest.raises(RefusedError) as refused:
                         client.reload()
                     assert refused.value.code == wire.NOT_READY
+                    assert refused.value.retry_s == 1.0
                     file.write_text("[limits]\nwaiting = 5\n")
                     process.send_signal(signal.SIGHUP)
                     wait_until(lambda: client.hello().limits.waiting == 5)

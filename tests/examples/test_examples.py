@@ -86,14 +86,18 @@ def test_the_robot_follows_the_words_after_a_pause_too(endpoint: str) -> None:
         robot.stdin.flush()
         first = robot.stdout.readline().decode().strip()
         assert len(client.pause(scope="all").ids) == 1
-        words, said = [first], "您好很高兴见到你今天天气真好"
-        while "".join(words) != said:  # they were planned; nobody tells of a pause
-            words.append(robot.stdout.readline().decode().strip())
         client.resume(scope="all")
         out, _ = finished(robot)
-    again = "".join(out.decode().split())
-    assert len(again) > len("[end]")
-    assert f"{said}[end]".endswith(again)
+    words = [first, *out.decode().split()]
+    assert words[-1] == "[end]"
+    said = list(dict.fromkeys(words[:-1]))
+    assert "".join(said) == "您好很高兴见到你今天天气真好"
+
+
+def test_the_robot_bears_an_emotion_that_nobody_has(endpoint: str) -> None:
+    out, err = finished(example(endpoint, "robot.py"), "furious: 您好。\n")
+    assert "furious" in out.decode()
+    assert err == ""
 
 
 def test_the_kiosk(endpoint: str) -> None:

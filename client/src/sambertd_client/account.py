@@ -56,14 +56,18 @@ class Account:
 
     @property
     def marks(self) -> list[wire.Mark]:
-        """Those that `say` asked for, ahead of their audio; take out what you have read."""
+        """Those that `say` asked for, ahead of their audio. They are kept: a pause needs them.
+
+        Where it is said anew they go, before `on_reply` hears of the new ones.
+        """
         return self._speech.marks
 
     @property
     def on_reply(self) -> Callable[[wire.Reply], None] | None:
-        """Called with every reply but audio as it comes: `marks`, `playing`, `done` and others.
+        """Called with every reply but audio as it comes: `marks`, `playing`, `held`, `done` ...
 
-        So a robot moves its lips to what the speaker plays.
+        So a robot moves its lips to what the speaker plays (examples/robot.py). `held` comes also
+        from here, with why="said_again" and at=0: what was told before holds no more.
         """
         return self._speech.on_reply
 

@@ -22,6 +22,7 @@ from .errors import (
 from .steps import Bell, Look, Steps, Wait
 
 LOOK_S = 1.0  # how long speech may be silent before we look whether the daemon still listens
+SOUNDING_S = 0.25  # the same while the speaker plays it: lips stop with the sound
 SOON_S = 0.1  # the same for the answer to a request, and between two looks for a daemon
 LAST_WORDS_S = 0.1
 START = "start the daemon with `sambertd`, or name another endpoint"
@@ -188,16 +189,21 @@ class Line:
         self._met = True
 
     def listen(
-        self, request_id: str, instance: str, check_s: float, bell: Bell | None = None
+        self,
+        request_id: str,
+        instance: str,
+        check_s: float,
+        bell: Bell | None = None,
+        look_s: float = LOOK_S,
     ) -> Steps[None]:
         """Wait for speech: returns when something has come, its inbox is gone, or the bell rings.
 
         instance: of the daemon that speaks it. Silence is fine while that one says every
-        `check_s` that it is live. Raises NoDaemonError.
+        `check_s` that it is live, and every `look_s` somebody listens there. Raises NoDaemonError.
         """
         deadline = time.monotonic() + check_s
         while self._is_silent(request_id) and not (bell and bell.rings):
-            if (yield Wait(request_id, min(deadline, time.monotonic() + LOOK_S), bell)):
+            if (yield Wait(request_id, min(deadline, time.monotonic() + look_s), bell)):
                 continue
             if (yield from self._is_gone(request_id)):
                 text = (

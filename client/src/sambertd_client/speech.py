@@ -22,7 +22,7 @@ from .errors import (
     RefusedError,
     SpeechError,
 )
-from .line import LOOK_S, Line, rest
+from .line import LOOK_S, SOUNDING_S, Line, rest
 from .steps import Bell, Look, Steps
 
 PIECE_CHARS = 500  # appended at once at most
@@ -65,6 +65,8 @@ class Speech:
         self.done: wire.Done | None = None
         self.ttfa_ms: float | None = None
         self.marks: list[wire.Mark] = []
+        self._told_again = False  # its marks may come anew
+        self._sounds = False  # somebody moves lips to it: soon to be told that it does not
         self.on_reply: Callable[[wire.Reply], None] | None = None
 
     @property
@@ -202,9 +204,19 @@ class Speech:
         yield from self._line.meet(self._line.wait_s if within_s is None else 0.0)
         self._sent = True
         asked = self._line.ask(self._say, wire.Accepted, keep=True, within_s=within_s)
-        self.accepted = yield from asked
+        accepted = yield from asked
+        same = self.begun > 0 and accepted.instance == self.accepted.instance
+        self._told_again = same and self._say.sink in ("speaker", "none")  # or it goes on there
+        if not self._told_again:
+            self.marks.clear()
+        self.accepted = accepted
         self.begun += 1
-        self.marks.clear()
+
+    def _keep(self, marks: list[wire.Mark]) -> None:
+        if self._told_again and self.marks and marks and marks[0].at <= self.marks[-1].at:
+            self.marks.clear()
+        self._told_again = False
+        self.marks += marks
 
     def _next(self, bell: Bell | None = None) -> Steps[tuple[wire.Reply, bytes] | None]:
         """The next reply; None: another one has taken it meanwhile, or the bell rings.
@@ -215,14 +227,17 @@ class Speech:
         if self.done is None and self.id not in self._line.inboxes:
             raise NoDaemonError("this utterance was lost or let go; say it again", GONE)
         check_s = LOOK_S if self._retry_s else self._line.timeout
-        yield from self._line.listen(self.id, self.accepted.instance, check_s, bell)
+        look_s = SOUNDING_S if self._sounds else LOOK_S
+        yield from self._line.listen(self.id, self.accepted.instance, check_s, bell, look_s)
         inbox = self._line.inboxes.get(self.id)
         return inbox.popleft() if inbox else None
 
     def _note(self, reply: wire.Reply) -> None:
         """A reply that is no audio."""
         if isinstance(reply, wire.Marks):
-            self.marks += reply.marks
+            self._keep(reply.marks)
+        elif isinstance(reply, (wire.Playing, wire.Held)):
+            self._sounds = isinstance(reply, wire.Playing)
         elif isinstance(reply, wire.Done):
             self.done = reply
             self.forget()
@@ -232,8 +247,11 @@ class Speech:
     def _may_repeat(self, trouble: Trouble, rewind: bool = False) -> bool:
         if not self._retry_s or self._stopped or (self._handed and not rewind):
             return False
-        waits = trouble.code == wire.BUSY and self._say.queue != "drop"
-        return waits or trouble.code in LOST or trouble.code in FOR_NOW
+        if trouble.code == wire.BUSY:
+            return self._say.queue != "drop"
+        if trouble.code == wire.SPEAKER_UNAVAILABLE:  # one that is there again, or looked for
+            return isinstance(trouble, SpeechError) or _retry_s(trouble) is not None
+        return trouble.code in LOST or trouble.code in FOR_NOW
 
     def _repeat(self, trouble: Trouble, since: float) -> Steps[None]:
         """Say it again, with the same key, until it is accepted. Raises the last trouble.
@@ -241,12 +259,13 @@ class Speech:
         since: when the trouble began.
         """
         self.forget()
+        self._note(wire.Held(id=self.id, why="said_again", text=str(trouble)))
         until, pause = since + self._retry_s, PAUSE_S
         while True:
             left = until - time.monotonic()
             if self._stopped or left <= 0:
                 raise trouble
-            yield from rest(min(pause, left))
+            yield from rest(min(max(pause, _retry_s(trouble) or 0.0), left))
             pause = min(2 * pause, LONGEST_PAUSE_S)
             if self._stopped:
                 raise trouble
@@ -260,6 +279,11 @@ class Speech:
                     if not self._may_repeat(error, rewind=True):
                         raise
                     trouble = error
+
+
+def _retry_s(trouble: Trouble) -> float | None:
+    """When the daemon wants to be asked again."""
+    return trouble.retry_s if isinstance(trouble, RefusedError) else None
 
 
 def _check_retry(retry_s: float, wishes: wish.Wishes) -> None:

@@ -65,11 +65,19 @@ class Progress(Message, tag="progress", kw_only=True, frozen=True):
 class Playing(Message, tag="playing", kw_only=True, frozen=True):
     """The first samples of a `say` with sink=speaker were handed to the sound card.
 
-    Again when it goes on after a pause.
+    Again when it goes on: after a pause, or on a sound card that was lost.
     """
 
     ttfa_ms: float  # of the first time
     at: int = 0  # the sample that sounds first now
+
+
+class Held(Message, tag="held", kw_only=True, frozen=True):
+    """It stands still, whoever paused it: no more comes from sample `at` on, until it goes on."""
+
+    why: str  # "paused", "speaker_lost"; "said_again" is a client's own word
+    at: int = 0  # the sample that its sink was to get next
+    text: Optional[str] = None  # for people
 
 
 class TextWarning(msgspec.Struct, kw_only=True, frozen=True):
