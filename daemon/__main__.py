@@ -11,9 +11,9 @@ from functools import partial
 from daemon import hugepages, journal
 from daemon.command_line import only_checks, parse
 from daemon.config import Config
-from daemon.config_check import lexicon_faults, voice_faults
+from daemon.config_check import endpoint_faults, lexicon_faults, voice_faults
 from daemon.config_errors import ConfigError
-from daemon.server import EXIT_OK, EXIT_VOICE, Server
+from daemon.server import EXIT_ENDPOINT, EXIT_OK, EXIT_VOICE, Server
 from daemon.toml_text import written
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
@@ -41,10 +41,13 @@ def _show(config: Config) -> int:
     """The settings, and what is wrong with the files they name; the exit code."""
     print(written(config), end="")
     lexicons, (voices, voiceless) = lexicon_faults(config), voice_faults(config)
-    for problem in (*lexicons, *(f"{error} ({error.code})" for error in voices)):
+    folder, deaf = endpoint_faults(config)
+    for problem in (*lexicons, *folder, *(f"{error} ({error.code})" for error in voices)):
         print(f"sambertd: {problem}", file=sys.stderr)
     if lexicons:
         return EXIT_CONFIG
+    if deaf:
+        return EXIT_ENDPOINT
     return EXIT_VOICE if voiceless else EXIT_OK
 
 

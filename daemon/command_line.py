@@ -60,12 +60,14 @@ def _parser() -> argparse.ArgumentParser:
         "show the settings as they would count, what is wrong with them or with the voices, and end"
     )
     parser.add_argument("--check-config", action="store_true", help=checking)
-    parser.add_argument("--endpoint", help="ipc:///path or tcp://127.0.0.1:PORT")
-    listen = "also here, encrypted, for those with a key: tcp://0.0.0.0:PORT"
+    where = "ipc:///path of a socket file, or tcp://HOST:PORT: for those with a key, see --listen"
+    parser.add_argument("--endpoint", help=where)
+    listen = "also here, encrypted, for those with a key (`sambertctl keys`): tcp://0.0.0.0:PORT"
     parser.add_argument("--listen", metavar="ENDPOINT", help=listen)
     parser.add_argument("--voices", type=Path, metavar="DIR", help="folder of voice packs")
     parser.add_argument("--voice", metavar="NAME", help="the default voice")
-    parser.add_argument("--device", metavar="NAME", help="part of the name of the sound device")
+    device = 'part of the name of the sound device; "null" keeps time and is not heard'
+    parser.add_argument("--device", metavar="NAME", help=device)
     parser.add_argument("--latency", type=float, metavar="S", help="of the speaker, in seconds")
     building = "build engines for this box: in the background, before serving, or not at all"
     parser.add_argument("--build", choices=BUILDS, help=building)

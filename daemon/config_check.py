@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from sambertd_client.endpoint import daemon_endpoint
 
 from daemon.config import Config
 from daemon.voices import packs
@@ -16,6 +19,23 @@ def lexicon_faults(config: Config) -> list[str]:
     """A line on each lexicon that cannot be read."""
     lexicons = (LexiconFile(Path(path)) for path in config.text.lexicons)
     return [file.problem for file in lexicons if file.problem]
+
+
+def endpoint_faults(config: Config) -> tuple[list[str], bool]:
+    """A line on the folder of the socket where it is not there; whether it cannot be made.
+
+    What the daemon takes by itself, without an `endpoint`, is no matter of the settings.
+    """
+    if not config.endpoint.startswith("ipc://") or config.endpoint == daemon_endpoint():
+        return [], False
+    folder = Path(config.endpoint[len("ipc://") :]).parent
+    if folder.is_dir():
+        return [], False
+    above = next(path for path in folder.parents if path.exists())
+    if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+        return [f"endpoint: the folder {folder} is not there; it will be made"], False
+    cure = "make it, or name a local folder you may write"
+    return [f"endpoint: the folder {folder} is not there and cannot be made; {cure}"], True
 
 
 def voice_faults(config: Config) -> tuple[list[VoiceError], bool]:

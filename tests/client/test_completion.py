@@ -177,6 +177,18 @@ def test_what_fits_is_offered(offered: Offered, line: str) -> None:
 def test_several_words_apart_by_commas(offered: Offered) -> None:
     words = {word.rpartition(",")[2] for word in offered("sambertctl say --marks word,s")}
     assert words == {"sentence", "syllable"}
+    words = {word.rpartition(",")[2] for word in offered("sambertctl say --marks word,user,")}
+    assert words == {*get_args(wire.MarkKind)} - {"word", "user"}, "each once"
+    assert {"word", "user"} <= offered("sambertctl say --marks ")
+
+
+def test_packs_are_offered_and_no_other_folders(offered: Offered, daemon: LiveDaemon) -> None:
+    at = f"sambertctl load --endpoint {daemon.endpoint}"
+    until = time.monotonic() + 60
+    while (found := {word.rstrip("/") for word in offered(f"{at} ")}) != {"voices", "tone"}:
+        assert time.monotonic() < until, found
+    found = {word.rstrip("/").rpartition("/")[2] for word in offered("sambertctl load voices/")}
+    assert found == {"yue"}
 
 
 def test_the_daemon_is_asked_for_names(daemon: LiveDaemon, offered: Offered) -> None:

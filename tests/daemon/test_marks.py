@@ -240,7 +240,7 @@ def test_the_command_line(
     ssml = "<speak>今天</speak>"
     assert cli.main(["say", ssml, "--ssml", "--out", out, "--marks", "syllable", *where]) == 0
     assert capfd.readouterr().out.count('"syllable"') == 2
-    assert cli.main(["say", "<speak>", "--ssml", *where]) == 1
+    assert cli.main(["say", "<speak>", "--ssml", *where]) == 2
     assert "line 1, column" in capfd.readouterr().err
     assert cli.main(["say", "-", "--follow", "--ssml", *where]) == 2
     with pytest.raises(SystemExit):

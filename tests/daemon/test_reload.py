@@ -106,6 +106,21 @@ def test_the_voices_are_looked_at(packs: Path, tmp_path: Path, capsys: Capture) 
     assert "(voice_not_found)" in capsys.readouterr().err
 
 
+def test_a_socket_in_a_folder_that_is_not_there_is_told(
+    packs: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    check = ["--check-config", "--voices", str(packs), "--endpoint"]
+    assert main([*check, f"ipc://{tmp_path}/deep/er/d.sock"]) == 0
+    assert f"folder {tmp_path}/deep/er is not there; it will be made" in capsys.readouterr().err
+    assert not (tmp_path / "deep").exists(), "it only looks"
+    (tmp_path / "file").touch()
+    assert main([*check, f"ipc://{tmp_path}/file/deep/d.sock"]) == 3
+    told = capsys.readouterr().err
+    assert f"the folder {tmp_path}/file/deep is not there and cannot be made; make it, or" in told
+    assert main([*check, f"ipc://{tmp_path}/d.sock"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_bad_file_is_told_by_name_and_key(tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / "s.toml"
     for text, words in (
@@ -234,7 +249,7 @@ def test_broken_settings_change_nothing(start: Start, capsys: Capture, how: str)
     if how == "signal":
         live.process.send_signal(signal.SIGHUP)
     else:
-        assert cli.main(["reload", "--endpoint", live.endpoint]) == 1
+        assert cli.main(["reload", "--endpoint", live.endpoint]) == 2
         assert f"{words} (bad_config)" in capsys.readouterr().err
     with live.client() as client:
         wait_until(lambda: bool(client.status().problems))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,26 @@ def test_what_a_model_writes_is_spoken_while_it_writes(endpoint: str) -> None:
     out, err = finished(model, "天呢？")
     assert f"{len(out)} bytes of PCM" in err
     assert len(out) > len(spoken(endpoint, "今天天气真好。"))
+
+
+def test_who_stops_listening_to_a_model_ends_it_without_a_traceback(endpoint: str) -> None:
+    model = example(endpoint, "llm_stream.py")
+    assert model.stdin is not None
+    assert model.stdout is not None
+    assert model.stderr is not None
+    model.stdin.write("今天天气真好。".encode())
+    model.stdin.flush()
+    model.stdout.read(1)
+    model.stdout.close()
+    with suppress(BrokenPipeError):
+        model.stdin.write(("明天呢？" * 20).encode())
+        model.stdin.close()
+    with model.stderr:
+        told = model.stderr.read().decode()
+    assert (model.wait(LIMIT_S), "Traceback" in told) == (141, False), told
+    with Client(endpoint) as client:
+        while client.status().in_work:
+            time.sleep(0.02)
 
 
 def check_foreign(endpoint: str, *words: str) -> None:

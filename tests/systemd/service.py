@@ -22,7 +22,7 @@ def speak(box: Box, text: str = "你好", user: str = "kiosk", *, cut_off: bool 
     facts = box.run(say, check=not cut_off)
     while (
         cut_off
-        and re.search(r"\(shutting_down\)|no answer", facts)
+        and re.search(r"\(shutting_down\)|no answer|no daemon listens", facts)
         and time.monotonic() < began + 60
     ):
         facts = box.run(say, check=False)

@@ -28,8 +28,8 @@ def file_name(value: str) -> str:
     return value
 
 
-def folder_name(value: str) -> str:
-    """A folder, by its name where the daemon knows that, or by its path."""
+def pack_name(value: str) -> str:
+    """The folder of a voice pack, by its name where the daemon knows that, or by its path."""
     return utf8(value)
 
 

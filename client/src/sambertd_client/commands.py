@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from . import change, extras, look
 from . import protocol as wire
-from .argument import Name, Word, file_name, folder_name, positive, utf8
+from .argument import Name, Word, file_name, pack_name, positive, utf8
 from .completion import add_completion
 from .keys import add_keys
 from .parser import Parser
@@ -103,7 +103,7 @@ def _add_changes(commands: Any, common: argparse.ArgumentParser) -> None:
     pack = "a folder of the daemon's voices, or its path"
     words = "load a voice, or load it again as it is now"
     command = commands.add_parser("load", parents=[common], help=words, description=words)
-    command.add_argument("name", metavar="NAME|PATH", type=folder_name, help=pack)
+    command.add_argument("name", metavar="NAME|PATH", type=pack_name, help=pack)
     command.set_defaults(run=change.load)
     words = "take a voice out of the memory"
     command = commands.add_parser("unload", parents=[common], help=words, description=words)

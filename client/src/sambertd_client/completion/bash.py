@@ -20,7 +20,7 @@ _sambertctl_names() {  # SORT: what the daemon has, asked where the words say
 }
 
 _sambertctl_offer() {  # KIND [WORD...]: what fits the word that is typed
-  local kind=$1 begun= name
+  local kind=$1 begun= name left=()
   shift
   case $kind in
     word) mapfile -t COMPREPLY < <(compgen -W "$*" -- "$typed") ;;
@@ -31,8 +31,19 @@ _sambertctl_offer() {  # KIND [WORD...]: what fits the word that is typed
       ;;
     list)
       [[ $typed != *,* ]] || begun=${typed%,*},
+      for name; do [[ ,$begun == *,"$name",* ]] || left+=("$name"); done
       compopt -o nospace
-      mapfile -t COMPREPLY < <(compgen -P "$begun" -W "$*" -- "${typed##*,}")
+      mapfile -t COMPREPLY < <(compgen -P "$begun" -W "${left[*]}" -- "${typed##*,}")
+      ;;
+    pack)  # folders that hold a voice pack or lead to one, and voices the daemon has
+      compopt -o filenames
+      while read -r name; do
+        if [[ $typed == */* || -e $name/voice.toml ]] ||
+          compgen -G "$name/*/voice.toml" >/dev/null; then COMPREPLY+=("$name"); fi
+      done < <(compgen -d -- "$typed")
+      while read -r name; do
+        [[ $name != "$typed"* ]] || COMPREPLY+=("$name")
+      done < <(_sambertctl_names voices)
       ;;
     file | folder)
       compopt -o filenames

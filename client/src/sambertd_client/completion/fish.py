@@ -32,9 +32,23 @@ function __sambertctl_names  # SORT: what the daemon has, asked where the words 
     timeout 2 sambertctl completion --names $argv[1] $reach 2>/dev/null </dev/null
 end
 
-function __sambertctl_list  # WORD...: with those before them that are typed
+function __sambertctl_list  # WORD...: those that are not typed yet, with what is before them
     set -l begun (string match -r '^(?:.*=)?(.*,)' -- (commandline -ct))[2]
-    printf '%s\n' $begun$argv
+    for word in $argv
+        string match -q "*,$word,*" -- ",$begun"; or printf '%s\n' "$begun$word"
+    end
+end
+
+function __sambertctl_packs  # folders that hold a voice pack or lead to one, and known voices
+    set -l typed (commandline -ct)
+    for folder in (__fish_complete_directories $typed | string replace -r '\t.*' '')
+        if string match -q '*/*' -- $typed
+            or test -e $folder/voice.toml
+            or count $folder/*/voice.toml >/dev/null
+            printf '%s\n' $folder
+        end
+    end
+    __sambertctl_names voices
 end
 
 complete -c sambertctl -f
@@ -77,6 +91,7 @@ def _value(value: Value) -> str:
         "list": f" -f -a {_quoted(f'(__sambertctl_list {words})')}",
         "file": " -F",
         "folder": " -f -a '(__fish_complete_directories (commandline -ct))'",
+        "pack": " -f -a '(__sambertctl_packs)'",
         "name": f" -f -a {_quoted(f'(__sambertctl_names {words})')}",
         "free": "",
     }[value.kind]

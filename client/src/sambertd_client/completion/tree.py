@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Optional
 
-from ..argument import List, Name, Word, file_name, folder_name
+from ..argument import List, Name, Word, file_name, pack_name
 
-Kind = Literal["free", "word", "list", "file", "folder", "name"]
+Kind = Literal["free", "word", "list", "file", "folder", "pack", "name"]
 Parsers = Mapping[str, Optional[argparse.ArgumentParser]]
 
 
 @dataclass(frozen=True)
 class Value:
     """What an option takes, or a command: anything, a word of `words`, several of them apart by
-    commas, a file, a folder, or a name the daemon knows, of which `words` has the sort."""
+    commas, a file, a folder, a voice pack's folder, or a name the daemon knows, of which `words`
+    has the sort."""
 
     kind: Kind
     words: tuple[str, ...] = ()
@@ -107,8 +108,8 @@ def _value(action: argparse.Action) -> Value | None:
         return Value("list", found.known)
     if isinstance(found, Word):
         return Value("word", found.known)
-    if found is folder_name:
-        return Value("folder")
+    if found is pack_name:
+        return Value("pack")
     if found in (Path, file_name):
         return Value("folder" if _metavar(action) == "DIR" else "file")
     return Value("free")

@@ -20,6 +20,15 @@ _sambertctl_names() {  # SORT: what the daemon has, asked where the words say
   names=(${(f)"$(timeout 2 sambertctl completion --names $1 $reach 2>/dev/null </dev/null)"})
   compadd -a names
 }
+
+_sambertctl_packs() {  # folders that hold a voice pack or lead to one, and voices the daemon has
+  if [[ $PREFIX == */* ]]; then _files -/
+  else
+    local -aU found=(*/voice.toml(N:h) */*/voice.toml(N:h:h))
+    compadd -f -q -S / -a found
+  fi
+  _sambertctl_names voices
+}
 """
 TAIL = r"""
 if [[ $funcstack[1] == _sambertctl ]]; then
@@ -93,6 +102,7 @@ def _action(value: Value) -> str:
         "list": f"_values -s , kind {words}",
         "file": "_files",
         "folder": "_files -/",
+        "pack": " _sambertctl_packs",
         "name": f" _sambertctl_names {words}",  # the space: without arguments for compadd
         "free": " ",
     }
