@@ -23,6 +23,7 @@ from daemon.patience import Patience
 from daemon.stream import MOST_BEHIND, Finish, Piece, Stream, Whose, Wish
 from engines.marks import SpeechMark
 
+RESERVED = 2  # places beyond the others, for important utterances alone
 BUSY_S = 0.5  # about when a place may be free again
 
 
@@ -114,7 +115,8 @@ class Scheduler:
             raise RefusedError(DUPLICATE_ID, text)
 
     def _check_capacity(self, new: Stream, live: list[Stream]) -> None:
-        if len(live) >= self._capacity:
+        reserved = 0 if precedence.rank(new) else RESERVED
+        if len(live) >= self._capacity + reserved:
             text = f"{len(live)} utterances are in work or waiting; try again when one is done"
             raise RefusedError(BUSY, text, BUSY_S)
         mine = sum(stream.client == new.client for stream in live)

@@ -5,6 +5,7 @@ import threading
 import time
 import wave
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,18 @@ def test_whether_somebody_listens(daemon: LiveDaemon, folder: Path) -> None:
     assert is_listening(daemon.endpoint)
     assert not is_listening(f"ipc://{folder}/none.sock")
     assert not is_listening("tcp://127.0.0.1:1")
+
+
+def test_who_is_behind_with_his_connections_listens_all_the_same(folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as behind, ExitStack() as waiting:
+        behind.bind(f"{folder}/behind.sock")
+        behind.listen(0)
+        full = False
+        while not full:
+            one = waiting.enter_context(socket.socket(socket.AF_UNIX))
+            one.setblocking(False)
+            full = one.connect_ex(f"{folder}/behind.sock") != 0
+        assert is_listening(f"ipc://{folder}/behind.sock")
 
 
 def test_a_wav_file_is_written_while_it_comes(tmp_path: Path) -> None:

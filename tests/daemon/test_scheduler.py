@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import get_args
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sambertd_client.protocol import Priority, Sink
 
-from daemon.scheduler import RefusedError, Scheduler
+from daemon.scheduler import RESERVED, RefusedError, Scheduler
 from daemon.stream import MOST_BEHIND, OUTBOX_CHUNKS, Stream, Whose, Wish
 
 PIECE = (bytes(20),)
@@ -110,6 +111,18 @@ def test_a_client_far_behind_the_speaker_gets_no_more_copies() -> None:
     assert (stream.copied, len(stream.copies)) == (2, 0)
 
 
+def test_places_are_kept_for_the_important() -> None:
+    scheduler, wish = Scheduler(2, 1, 5.0), Wish(priority="important")
+    for name in "abc":
+        admit(scheduler, name)
+    with pytest.raises(RefusedError, match="in work or waiting"):
+        admit(scheduler, "d")
+    for name in "de"[:RESERVED]:
+        scheduler.admit(b"robot", name, "client", 16000, 1, 0.0, wish)
+    with pytest.raises(RefusedError, match="in work or waiting"):
+        scheduler.admit(b"robot", "f", "client", 16000, 1, 0.0, wish)
+
+
 class History(RuleBasedStateMachine):
     """Any order of admissions, turns, grants, takes, cancels and losses."""
 
@@ -124,7 +137,7 @@ class History(RuleBasedStateMachine):
 
     @rule(
         client=st.sampled_from([b"a", b"b"]),
-        name=st.sampled_from("xyz"),
+        name=st.sampled_from("wxyz"),
         sink=st.sampled_from(["client", "speaker", "both", "none"]),
         credit=st.integers(0, 3),
         wish=st.builds(
@@ -148,7 +161,8 @@ class History(RuleBasedStateMachine):
             assert code == "duplicate_id"
         elif code != "admitted":
             assert code == "busy"
-            assert len(live) == 5 or wish.queue == "drop"
+            places = 5 + RESERVED * (wish.priority == "important")
+            assert len(live) >= places or wish.queue == "drop"
         if code != "admitted":
             assert {(s.client, s.id) for s in self.scheduler} == live, "a refusal ends nobody"
 
@@ -241,7 +255,8 @@ class History(RuleBasedStateMachine):
 
     @invariant()
     def bounds_hold(self) -> None:
-        assert len(self.scheduler) <= 5
+        urgent = sum(stream.wish.priority == "important" for stream in self.scheduler)
+        assert len(self.scheduler) <= 5 + min(urgent, RESERVED)
         assert sum(stream.started and not stream.made for stream in self.scheduler) <= 2
         for stream in self.admitted:
             assert stream.sink != "client" or stream.seq <= self.granted[stream]
