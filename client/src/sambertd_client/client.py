@@ -26,6 +26,7 @@ from .wishes import Manner, Wishes
 if TYPE_CHECKING:
     from .wishes import Unpack
 
+SIGNAL_S = 0.5  # a signal that comes just before poll() is heeded only after it
 R = TypeVar("R", bound=wire.Message)
 T = TypeVar("T")
 
@@ -208,11 +209,11 @@ class Client(Connection["zmq.Socket[bytes]"], Closing):
 
     def _pump(self, deadline: float, bell: Bell | None = None) -> bool:
         """Wait for one message and sort it in, or for the bell; False: neither came in time."""
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return False
         watched: list[Any] = [self._socket] if bell is None else [self._socket, bell]
-        ready = zmq_poll([(one, zmq.POLLIN) for one in watched], math.ceil(left * 1000))
+        ready: list[Any] = []
+        while not ready and (left := deadline - time.monotonic()) > 0:
+            for_ms = math.ceil(1000 * min(left, SIGNAL_S))
+            ready = zmq_poll([(one, zmq.POLLIN) for one in watched], for_ms)
         if any(one is self._socket for one, _ in ready):
             self._line.feed(self._socket.recv_multipart())
         return bool(ready)
