@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -148,3 +150,29 @@ def test_an_utterance_that_has_ended_stays_as_it_was(daemon: LiveDaemon) -> None
     assert speech.wait() is done
     assert list(speech) == []
     speech.cancel()
+
+
+FORGOTTEN = """
+import asyncio, gc, sys
+from sambertd_client import AsyncClient, Client
+
+endpoint, keep = sys.argv[1], []
+
+async def asks():
+    client = AsyncClient(endpoint)
+    print((await client.status()).state)
+
+print(Client(endpoint).status().state)
+asyncio.run(asks())
+gc.collect()
+print("collected")
+keep.append(Client(endpoint))  # until the interpreter ends
+keep[0].status()
+"""
+
+
+def test_one_that_nobody_closes_is_collected(daemon: LiveDaemon) -> None:
+    """libzmq ends a context only when its sockets are closed, and would wait for ever."""
+    command = [sys.executable, "-c", FORGOTTEN, daemon.endpoint]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ready\nready\ncollected\n", "")

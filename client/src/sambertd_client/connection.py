@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
@@ -65,6 +66,7 @@ class Connection(ABC, Generic[S]):
             given.apply(self._socket)
         shaken = self.endpoint.startswith("tcp://")
         self._handshake.watch(self._socket, given, shaken=shaken)
+        weakref.finalize(self, _let_go, self._socket, self._handshake)
         try:
             self._socket.connect(self.endpoint)
         except zmq.ZMQError as error:
@@ -97,3 +99,10 @@ class Connection(ABC, Generic[S]):
     @abstractmethod
     def _put(self, frame: bytes) -> bool:
         """Send a frame; whether there was room for it."""
+
+
+def _let_go(socket: zmq.Socket[Any], handshake: Handshake) -> None:
+    """Of a client that nobody closed: its context would wait for open sockets for ever."""
+    if not socket.closed:
+        handshake.close()
+        zmq.Socket.close(socket, linger=0)  # an asyncio socket's own wants its loop
