@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from daemon import hugepages, journal
+from daemon import hugepages, journal, memory
 from daemon.command_line import only_checks, parse
 from daemon.config import Config
 from daemon.config_check import endpoint_faults, lexicon_faults, voice_faults
@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _show(config)
     if argv is None:
         hugepages.ask()
+        memory.keep_big_apart()
         faulthandler.enable()  # the stacks of all threads when systemd ends a daemon that hangs
     journal.start_logging(config.log_level, os.environ)
     return Server(config, reread=partial(parse, arguments, os.environ)).run()

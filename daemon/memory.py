@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 
 STATM = Path("/proc/self/statm")
+BIG = 1 << 20  # bytes
+M_MMAP_THRESHOLD = -3  # of malloc.h
 
 
 def resident_bytes() -> int:
@@ -27,3 +29,13 @@ def trim() -> None:
     give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if give_back is not None:
         give_back(0)
+
+
+def keep_big_apart() -> None:
+    """Blocks of a megabyte and more lie apart from the heap, and leave no holes in it when freed.
+
+    glibc begins so, and after the first such block is freed takes the next ones from the heap.
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(M_MMAP_THRESHOLD, BIG)

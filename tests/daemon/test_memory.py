@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,3 +25,27 @@ def test_freed_memory_goes_back() -> None:
     memory.trim()
     assert held - memory.resident_bytes() > 50e6
     del last
+
+
+HOLES = """
+import sys
+from daemon import memory
+if sys.argv[1] == "apart":
+    memory.keep_big_apart()
+one = bytearray(30 << 20)
+del one
+blocks = [bytearray(4 << 20) for _ in range(32)]
+held = memory.resident_bytes()
+del blocks[::2]
+print(held - memory.resident_bytes())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can")
+def test_big_blocks_leave_no_holes() -> None:
+    command, given_back = [sys.executable, "-c", HOLES], {}
+    for way in ("apart", "as it is"):
+        told = subprocess.run([*command, way], check=True, capture_output=True, text=True)
+        given_back[way] = int(told.stdout)
+    assert given_back["apart"] > 0.9 * 16 * (4 << 20)
+    assert given_back["as it is"] < 0.5 * 16 * (4 << 20), "glibc needs no help any more"
