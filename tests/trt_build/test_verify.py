@@ -213,7 +213,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
 
 def test_a_missing_package_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pystoi", None)
-    with pytest.raises(BuildError, match=r"sambertd\[cpu,build\]") as refused:
+    with pytest.raises(BuildError, match=r"\.\[cpu,build\]") as refused:
         verdict_on(lambda wave: wave)
     assert refused.value.code == "prove_missing"
 
