@@ -203,7 +203,7 @@ def test_stop_under_load_is_soon_and_clean(box: Box) -> None:
     assert (box.fact("Result"), box.fact("ExecMainStatus")) == ("success", "0")
     for client in clients:
         code, words = ended(client)
-        assert code == 1, words
+        assert code == 3, words
         assert "shutting down" in words
 
 
@@ -217,7 +217,7 @@ def test_restart_under_load_keeps_the_socket(box: Box) -> None:
     assert ended(restarting) == (0, "")
     assert box.run("stat -c %i /run/sambertd/sambertd.sock") == inode
     for client in clients:
-        assert ended(client)[0] == 1
+        assert ended(client)[0] == 3
 
 
 def test_an_upgrade_keeps_what_is_the_users(box: Box) -> None:
