@@ -119,15 +119,20 @@ def wait_until(happened: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.02)
 
 
+def lose(card: Card, client: Client) -> None:
+    """Pull the card once half a second of speech has sounded; the daemon has noticed."""
+    wait_until(lambda: len(card.heard) > 16000)
+    card.present = False
+    wait_until(lambda: not client.status().speaker.available)
+
+
 def test_an_utterance_all_handed_over_ends_when_the_card_comes_back_at_another_rate(
     card: Card, start_daemon: Callable[..., LiveDaemon]
 ) -> None:
     daemon = start_daemon(SpeakerConfig())
     with Client(daemon.endpoint) as client:
         speech = client.say("好" * 60, sink="speaker")  # 3 s, which the ring holds
-        wait_until(lambda: len(card.heard) > 16000)
-        card.present = False
-        wait_until(lambda: not client.status().speaker.available)
+        lose(card, client)
         card.rate, card.present = 48000, True
         wait_until(lambda: client.status().failed == 1)
         with pytest.raises(SpeechError, match="another rate") as caught:
@@ -144,9 +149,7 @@ def test_an_utterance_all_handed_over_goes_on_when_the_card_comes_back_the_same(
     daemon = start_daemon(SpeakerConfig())
     with Client(daemon.endpoint) as client:
         speech = client.say("好" * 20, sink="speaker")
-        wait_until(lambda: len(card.heard) > 16000)
-        card.present = False
-        wait_until(lambda: not client.status().speaker.available)
+        lose(card, client)
         card.present = True
         wait_until(lambda: client.status().done == 1)
         assert speech.wait().samples == 20 * 800
@@ -161,9 +164,7 @@ def test_what_a_lost_card_did_not_play_is_not_taken_for_heard(
     with Client(daemon.endpoint) as client:
         speech = client.say("好" * 60, sink="speaker")
         speech.on_reply = replies.append
-        wait_until(lambda: len(card.heard) > 16000)
-        card.present = False
-        wait_until(lambda: not client.status().speaker.available)
+        lose(card, client)
         time.sleep(1)
         back = len(card.heard)
         card.present = True
@@ -187,9 +188,7 @@ def test_its_client_is_told_that_the_card_is_lost_and_where_it_goes_on(
         speech = client.say("好" * 60, sink="speaker", marks=["viseme"])
         speech.on_reply = replies.append
         for _ in range(2):
-            wait_until(lambda: len(card.heard) > 16000)
-            card.present = False
-            wait_until(lambda: not client.status().speaker.available)
+            lose(card, client)
             card.heard.clear()
             card.present = True
         assert speech.wait().heard_samples == 60 * 800
